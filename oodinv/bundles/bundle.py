@@ -1,0 +1,170 @@
+"""Find, verify, load and save bundles."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from oodinv.bundles.spec import BundleError, BundleSpec, parse_spec
+from oodinv.models.decomposition import Decomposition
+from oodinv.models.e4e import Encoder
+from oodinv.models.inversion import InversionModel
+from oodinv.models.stylegan2 import Generator
+
+EMBEDDED = "embedded"
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A verified `bundle.json` and where it lies."""
+
+    spec: BundleSpec
+    sha256: str
+    folder: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedBundle:
+    """A bundle with its networks in evaluation mode."""
+
+    bundle: Bundle
+    model: InversionModel
+    directions: Mapping[str, Tensor]
+    """Offset per named edit [style_dim], for strength 1."""
+
+
+def bundle_names() -> list[str]:
+    """Names of the bundles that ship with the package."""
+    return sorted(path.parent.name for path in _HERE.glob("*/bundle.json"))
+
+
+def find_bundle(name: str) -> Bundle:
+    """Read the spec of a bundle, without its weights.
+
+    Args:
+        name: A name (`embedded`) or a folder.
+
+    Raises:
+        BundleError: There is none, or `bundle.json` is damaged.
+    """
+    if name.startswith("s3://"):
+        raise BundleError(f"bundles are read from a folder, got {name}: copy the bundle to this machine first")
+    folder = _HERE / name if name in bundle_names() else Path(name)
+    path = folder / "bundle.json"
+    if not path.is_file():
+        raise BundleError(f"no bundle {name!r}: expected one of {bundle_names()} or a folder that holds a bundle.json")
+    raw = path.read_bytes()
+    parsed = parse_spec(raw, hashlib.sha256(raw).hexdigest())
+    return Bundle(spec=parsed.spec, sha256=parsed.sha256, folder=folder)
+
+
+def read_weights(bundle: Bundle, file: str, sha256: str) -> dict[str, Tensor]:
+    """Read one safetensors file and check its hash; tensors become float32 and must be finite.
+
+    Raises:
+        BundleError: Missing, changed, not safetensors, or holding NaN or infinite numbers.
+    """
+    path = bundle.folder / file
+    if not path.is_file():
+        raise BundleError(f"bundle {bundle.spec.name}: {file} is missing: fetch the bundle again")
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise BundleError(
+            f"bundle {bundle.spec.name}: {file} has sha256 {found[:12]}…, bundle.json says {sha256[:12]}…: "
+            "the file was changed or cut off, fetch the bundle again"
+        )
+    try:
+        tensors = load_tensors(data)
+    except SafetensorError as error:
+        raise BundleError(f"bundle {bundle.spec.name}: {file} is not a safetensors file ({error})") from error
+    for key, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise BundleError(f"bundle {bundle.spec.name}: {file} holds NaN or infinite numbers in {key!r}")
+    return {key: tensor.float() for key, tensor in tensors.items()}
+
+
+def load_bundle(name: str) -> LoadedBundle:
+    """Load a bundle's networks and directions onto the CPU.
+
+    Raises:
+        BundleError: Anything about the bundle is not as `bundle.json` says.
+    """
+    bundle = find_bundle(name)
+    spec = bundle.spec
+    generator = Generator(spec.generator_config())
+    encoder = Encoder(spec.encoder_config())
+    decomposition = Decomposition(spec.decomposition_config())
+    for part, network in ((spec.generator, generator), (spec.encoder, encoder), (spec.decomposition, decomposition)):
+        _load_into(network, read_weights(bundle, part.file, part.sha256), f"bundle {spec.name}: {part.file}")
+    directions = read_weights(bundle, spec.directions.file, spec.directions.sha256)
+    for edit in spec.edits:
+        shape = tuple(directions[edit].shape) if edit in directions else None
+        if shape != (spec.generator.style_dim,):
+            raise BundleError(
+                f"bundle {spec.name}: direction {edit!r} must have shape ({spec.generator.style_dim},), got {shape}"
+            )
+    model = InversionModel(encoder, generator, decomposition).eval().requires_grad_(False)
+    return LoadedBundle(bundle=bundle, model=model, directions={edit: directions[edit] for edit in spec.edits})
+
+
+def _load_into(network: torch.nn.Module, tensors: dict[str, Tensor], what: str) -> None:
+    # Counters of batch norm are not weights and are not stored.
+    expected = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    missing, unknown = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
+    if missing or unknown:
+        raise BundleError(f"{what} is of another network: missing {missing[:3]}, unknown {unknown[:3]}")
+    for key, tensor in tensors.items():
+        if tensor.shape != expected[key].shape:
+            raise BundleError(f"{what}: {key} must have shape {tuple(expected[key].shape)}, got {tuple(tensor.shape)}")
+    network.load_state_dict(network.state_dict() | tensors)
+
+
+def save_bundle(
+    folder: Path,
+    *,
+    fields: Mapping[str, Any],
+    model: InversionModel,
+    directions: Mapping[str, Tensor],
+    card: str,
+    dtype: torch.dtype = torch.float16,
+) -> Bundle:
+    """Write a bundle.
+
+    Args:
+        folder: Created if needed; files of the same names are replaced.
+        fields: `bundle.json` without file names and hashes (those of the parts go under the part's key).
+        model: Networks to store.
+        directions: Tensor per named edit.
+        card: The model card, Markdown.
+        dtype: What the weights are stored in; half precision halves the size and changes images by less than one
+            grey level in 255.
+
+    Returns:
+        The bundle as read back.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    content = json.loads(json.dumps(dict(fields)))
+    parts: dict[str, Mapping[str, Tensor]] = {
+        "generator": model.generator.state_dict(),
+        "encoder": model.encoder.state_dict(),
+        "decomposition": model.decomposition.state_dict(),
+        "directions": directions,
+    }
+    for name, tensors in parts.items():
+        stored = {k: v.to(dtype).contiguous() for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
+        data = save_tensors(stored)
+        (folder / f"{name}.safetensors").write_bytes(data)
+        content[name] |= {"file": f"{name}.safetensors", "sha256": hashlib.sha256(data).hexdigest()}
+    (folder / "card.md").write_text(card)
+    (folder / "bundle.json").write_text(json.dumps(content, indent=2) + "\n")
+    return find_bundle(str(folder))

@@ -1,0 +1,88 @@
+"""The public face of the method: crops in, inversions and edits out."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from oodinv.bundles.bundle import LoadedBundle, load_bundle
+from oodinv.edits import Edit, EditError
+from oodinv.models.inversion import Inversion
+from oodinv.models.stylegan2 import NoiseMode
+
+
+class Inverter:
+    """A loaded bundle on a device.
+
+    Example:
+        inverter = Inverter.from_bundle("embedded")
+        inversion = inverter.invert(crops)
+        smiling = inverter.edit(inversion, [Edit("smile", 1.5)])
+    """
+
+    def __init__(self, loaded: LoadedBundle, *, device: str | torch.device = "cpu", noise: NoiseMode = "fixed"):
+        self.bundle = loaded.bundle
+        self.device = torch.device(device)
+        self.noise: NoiseMode = noise
+        self._model = loaded.model.to(self.device)
+        self._directions = {name: tensor.to(self.device) for name, tensor in loaded.directions.items()}
+
+    @classmethod
+    def from_bundle(cls, name: str, *, device: str | torch.device = "cpu", noise: NoiseMode = "fixed") -> "Inverter":
+        """Load a bundle by name or folder.
+
+        Args:
+            name: `embedded`, or a folder that holds a `bundle.json`.
+            device: Where to compute.
+            noise: `fixed` gives the same picture every time.
+
+        Raises:
+            BundleError: There is no such bundle or it is damaged.
+        """
+        return cls(load_bundle(name), device=device, noise=noise)
+
+    @property
+    def resolution(self) -> int:
+        """Side of the crops in pixels."""
+        return self.bundle.spec.resolution
+
+    @torch.inference_mode()
+    def invert(self, crops: Float[Tensor, "batch 3 size size"]) -> Inversion:
+        """Invert aligned crops in [-1, 1] of the bundle's resolution."""
+        return self._model.invert(crops.to(self.device), noise=self.noise)
+
+    @torch.inference_mode()
+    def edit(self, inversion: Inversion, edits: Sequence[Edit]) -> Inversion:
+        """Apply one or several edits at once; the encoder is not run again.
+
+        Raises:
+            EditError: The bundle does not have such an edit.
+        """
+        return self._model.edit(inversion, self.offset(edits), noise=self.noise)
+
+    @torch.inference_mode()
+    def synthesise(self, w_plus: Float[Tensor, "batch layers style_dim"]) -> Float[Tensor, "batch 3 size size"]:
+        """The generator alone, without alignment."""
+        return self._model.generator.synthesise(w_plus.to(self.device), noise=self.noise)
+
+    def offset(self, edits: Sequence[Edit]) -> Float[Tensor, "1 layers style_dim"]:
+        """What a set of edits adds to `w_plus`."""
+        config = self._model.generator.config
+        total = torch.zeros(1, config.num_layers, config.style_dim, device=self.device)
+        for edit in edits:
+            self.check(edit)
+            first, last = self.bundle.spec.edits[edit.name].layers
+            total[:, first:last] += edit.strength * self._directions[edit.name]
+        return total
+
+    def check(self, edit: Edit) -> None:
+        """Refuse an edit the bundle does not have.
+
+        Raises:
+            EditError: With the names it has.
+        """
+        if edit.name not in self.bundle.spec.edits:
+            raise EditError(
+                f"bundle {self.bundle.spec.name!r} has no edit {edit.name!r}: it has {sorted(self.bundle.spec.edits)}"
+            )

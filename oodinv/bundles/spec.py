@@ -1,0 +1,204 @@
+"""What `bundle.json` says."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from oodinv.models.decomposition import Choices, DecompositionConfig
+from oodinv.models.e4e import EncoderConfig
+from oodinv.models.stylegan2 import GeneratorConfig
+
+FORMAT = 1
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class BundleError(Exception):
+    """The bundle is missing, damaged or not what it says it is."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WeightsFile(_Strict):
+    """A safetensors file beside `bundle.json`."""
+
+    file: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @model_validator(mode="after")
+    def _stays_in_the_folder(self) -> "WeightsFile":
+        if not _FILE_NAME.fullmatch(self.file):
+            raise ValueError(f"a weights file is a plain name beside bundle.json, got {self.file[:60]!r}")
+        return self
+
+
+class GeneratorSpec(WeightsFile):
+    """Shape of the generator; see `GeneratorConfig`."""
+
+    channel_base: int
+    channel_max: int
+    style_dim: int
+    z_dim: int
+    num_mapping_layers: int
+    mapping_rate_multiplier: float
+    normalise_z: bool
+
+
+class EncoderSpec(WeightsFile):
+    """Shape of the encoder; see `EncoderConfig`."""
+
+    kind: Literal["e4e"]
+    input_resolution: int
+    stem_width: int
+    widths: tuple[int, int, int, int]
+    units: tuple[int, int, int, int]
+    head_width: int
+    num_coarse: int
+    num_middle: int
+    pyramid_upsample: Literal["bilinear", "bicubic"]
+    antialias: bool
+
+
+class ChoicesSpec(_Strict):
+    """The named differences between the settings; see `Choices`."""
+
+    logit_norm: bool
+    align_corners: bool
+    padding: Literal["zeros", "border"]
+    blur: Literal["centred", "shifted"]
+    gate_warp: bool
+    see_error: bool
+    edit_composition: Literal["reuse", "repredict"]
+
+
+class DecompositionSpec(WeightsFile):
+    """Shape of the decomposition; see `DecompositionConfig`."""
+
+    levels: tuple[int, ...]
+    num_iterations: int
+    max_displacement: float
+    width: int | None
+    choices: ChoicesSpec
+
+
+class EditSpec(_Strict):
+    """What a named edit does."""
+
+    space: Literal["w"]
+    layers: tuple[int, int]
+    """Rows of `w_plus` it moves: from, to (exclusive)."""
+    unit: str
+    safe_range: tuple[float, float]
+
+
+class DirectionsSpec(WeightsFile):
+    """Named edits; the file holds one tensor [style_dim] per name."""
+
+    edits: dict[str, EditSpec]
+
+
+class BundleSpec(_Strict):
+    """The whole of `bundle.json`."""
+
+    format: Literal[1]
+    name: str
+    version: str
+    setting: Literal["paper", "improved"]
+    resolution: int
+    generator: GeneratorSpec
+    encoder: EncoderSpec
+    decomposition: DecompositionSpec
+    directions: DirectionsSpec
+    licence: str
+    provenance: str
+    card: str = "card.md"
+
+    @property
+    def edits(self) -> dict[str, EditSpec]:
+        """The named edits."""
+        return self.directions.edits
+
+    @property
+    def files(self) -> list[WeightsFile]:
+        """All weights files."""
+        return [self.generator, self.encoder, self.decomposition, self.directions]
+
+    def generator_config(self) -> GeneratorConfig:
+        """The generator's shape."""
+        fields = self.generator.model_dump(exclude={"file", "sha256"})
+        return GeneratorConfig(resolution=self.resolution, **fields)
+
+    def encoder_config(self) -> EncoderConfig:
+        """The encoder's shape."""
+        fields = self.encoder.model_dump(exclude={"file", "sha256", "kind"})
+        generator = self.generator_config()
+        return EncoderConfig(num_layers=generator.num_layers, style_dim=generator.style_dim, **fields)
+
+    def decomposition_config(self) -> DecompositionConfig:
+        """The decomposition's shape; channel counts follow from generator and encoder."""
+        spec = self.decomposition
+        return decomposition_config(
+            self.generator_config(),
+            self.encoder_config(),
+            levels=spec.levels,
+            num_iterations=spec.num_iterations,
+            max_displacement=spec.max_displacement,
+            width=spec.width,
+            choices=Choices(**spec.choices.model_dump()),
+        )
+
+
+def decomposition_config(
+    generator: GeneratorConfig, encoder: EncoderConfig, *, levels: tuple[int, ...], **rest: Any
+) -> DecompositionConfig:
+    """Fill in the channel counts at each level.
+
+    Raises:
+        BundleError: The encoder has no feature map at a level.
+    """
+    available = {encoder.input_resolution: encoder.stem_width}
+    available |= {encoder.input_resolution // 2 ** (k + 1): encoder.widths[k] for k in range(3)}
+    missing = [level for level in levels if level not in available]
+    if missing:
+        raise BundleError(f"no encoder feature map at {missing}: levels may be among {sorted(available)}")
+    return DecompositionConfig(
+        levels=levels,
+        generator_channels=tuple(generator.channels(level) for level in levels),
+        encoder_channels=tuple(available[level] for level in levels),
+        **rest,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParsedSpec:
+    """A spec and the hash that identifies the bundle."""
+
+    spec: BundleSpec
+    sha256: str
+    """Of the bytes of `bundle.json`, which hold the hashes of all other files."""
+    raw: bytes = field(repr=False)
+
+
+def parse_spec(raw: bytes, sha256: str) -> ParsedSpec:
+    """Read `bundle.json`.
+
+    Raises:
+        BundleError: Not JSON, another format, or fields missing or unknown.
+    """
+    try:
+        content = json.loads(raw)
+    except ValueError as error:
+        raise BundleError(f"bundle.json is not JSON ({error}): the bundle is damaged, fetch it again") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise BundleError(f"bundle.json must have format {FORMAT}, got {found!r}: it was made by another version")
+    try:
+        spec = BundleSpec.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise BundleError(f"bundle.json is not valid: {problems}") from error
+    return ParsedSpec(spec=spec, sha256=sha256, raw=raw)

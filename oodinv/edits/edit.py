@@ -1,0 +1,69 @@
+"""One edit: an attribute and how far to move it. Text form: `smile=+1.5`, several joined by commas."""
+
+import math
+import re
+from dataclasses import dataclass
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+class EditError(ValueError):
+    """The text is not an edit, or the bundle does not have it."""
+
+
+@dataclass(frozen=True, order=True)
+class Edit:
+    """Move an attribute by `strength` units; the bundle says what its unit is."""
+
+    name: str
+    strength: float
+
+    def __post_init__(self):
+        """Refuse what cannot be written into a product's name."""
+        if not _NAME.fullmatch(self.name):
+            raise EditError(f"an edit's name is lower-case letters, digits and _ (like smile), got {self.name[:40]!r}")
+        if not math.isfinite(self.strength) or abs(self.strength) > 99:
+            raise EditError(f"an edit's strength is a number between -99 and 99, got {self.strength}")
+
+
+def parse_edit(text: str) -> tuple[Edit, ...]:
+    """Read one `--edit` value.
+
+    Args:
+        text: `smile=+1.5`, or several that make one combined edit: `smile=+1.5,age=-1`. `identity` is the
+            reconstruction without an edit.
+
+    Returns:
+        The edits sorted by name; empty for `identity`.
+
+    Raises:
+        EditError: The text does not have this form, or names an attribute twice.
+    """
+    if text.strip() == "identity":
+        return ()
+    edits = []
+    for part in text.split(","):
+        name, equals, number = part.strip().partition("=")
+        try:
+            strength = float(number)
+        except ValueError:
+            strength = math.nan
+        if not equals or math.isnan(strength):
+            raise EditError(f"expected an edit like smile=+1.5 or smile=+1.5,age=-1, got {text[:80]!r}")
+        # Rounded to what the product's name shows, so that one name never stands for two strengths.
+        edits.append(Edit(name.strip(), round(strength, 2) + 0.0))
+    names = [edit.name for edit in edits]
+    if len(set(names)) < len(names):
+        raise EditError(f"every attribute may appear once in an edit, got {text[:80]!r}: add the strengths up")
+    return tuple(sorted(edits))
+
+
+def format_edits(edits: tuple[Edit, ...]) -> str:
+    """The text form that `parse_edit` reads."""
+    return ",".join(f"{edit.name}={edit.strength:+.2f}" for edit in edits) or "identity"
+
+
+def edit_slug(edits: tuple[Edit, ...]) -> str:
+    """A name for files and products in `[a-z0-9._-]`: `smile_p1.50`, `age_m1.00-smile_p1.50`, `identity`."""
+    parts = [f"{edit.name}_{'m' if edit.strength < 0 else 'p'}{abs(edit.strength):.2f}" for edit in edits]
+    return "-".join(parts) or "identity"

@@ -1,0 +1,132 @@
+"""The edited face goes back into the photo; what is kept from the photo is not touched at all.
+
+Nothing that is kept is ever resampled: outside the crop's quadrilateral, and where the mask says "out of domain", the
+photo's own bytes stay. Elsewhere, with feather f, mask M and generated picture G, both warped to the photo's grid:
+
+    replace:   out = photo + f (1 - M) (G - photo)
+    residual:  out = photo + f (1 - M) (G_edited - G_identity)
+
+`residual` keeps the photo's own fine detail where the face has more pixels in the photo than in the crop: it adds only
+what the edit changed.
+"""
+
+import math
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, UInt8
+
+from oodinv.faces.align import face_scale
+from oodinv.faces.resample import apply_affine, invert_affine, resample
+
+ComposeMode = Literal["replace", "residual"]
+
+_BAND_ROWS = 512
+"""Photo rows composed at a time, so that a huge face takes no huge arrays."""
+
+
+def choose_mode(transform: Float[np.ndarray, "2 3"]) -> ComposeMode:
+    """`residual` where the face is larger in the photo than in the crop (`face_scale` > 1), else `replace`."""
+    return "residual" if face_scale(transform) > 1 else "replace"
+
+
+def compose_face(
+    photo: UInt8[np.ndarray, "height width 3"],
+    transform: Float[np.ndarray, "2 3"],
+    *,
+    generated: Float32[np.ndarray, "3 crop_size crop_size"],
+    ood_mask: Float32[np.ndarray, "1 crop_size crop_size"],
+    mode: ComposeMode,
+    identity: Float32[np.ndarray, "3 crop_size crop_size"] | None = None,
+    feather: float = 0.06,
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Put one generated face into the photo. Several faces: one call after another.
+
+    Convention:
+        `transform` maps crop pixels to photo pixels. Mask: 1 = out of domain = kept from the photo. Pictures in
+        [-1, 1]. The feather rises smoothly (cubic) from 0 at the quadrilateral's border to 1 `feather` crop sides
+        inside it. Results are rounded to the nearest (halves to even) and clamped.
+
+    Args:
+        photo: Upright RGB; is not changed.
+        transform: From `crop_transform`.
+        generated: The (edited) generator picture before any blending with the crop.
+        ood_mask: Values in [0, 1].
+        mode: See the module's text; `choose_mode` picks by scale.
+        identity: The unedited generator picture; needed for `residual`, not allowed with `replace`.
+        feather: Width of the ramp as a share of the crop's side, in [0, 0.5]; 0 is a hard edge.
+
+    Returns:
+        A new photo.
+
+    Raises:
+        ValueError: Mode and `identity` do not fit together, feather out of range, or values are not finite.
+    """
+    if (mode == "residual") != (identity is not None):
+        raise ValueError(
+            f"mode 'residual' needs the unedited picture as `identity` and 'replace' takes none; got mode {mode!r} "
+            f"{'without' if identity is None else 'with'} it"
+        )
+    if not 0 <= feather <= 0.5:
+        raise ValueError(f"expected a feather from 0 to 0.5 crop sides, got {feather}")
+    change = (generated if identity is None else generated - identity) * np.float32(127.5)
+    if identity is None:
+        change += np.float32(127.5)
+    # 1 - M is what gets warped, not M: sums of zeros are exactly zero, so where all of M is 1 the weight is exactly 0.
+    layers = np.concatenate([change, 1 - ood_mask.clip(0, 1)]).transpose(1, 2, 0)
+    if not np.isfinite(layers).all():
+        raise ValueError("expected finite pictures and mask, got NaN or infinity; the network that made them diverged")
+    out = photo.copy()
+    x0, y0, x1, y1 = _bounds(transform, layers.shape[0], photo)
+    for top in range(y0, y1, _BAND_ROWS):
+        part = (slice(top, min(top + _BAND_ROWS, y1)), slice(x0, x1))
+        out[part] = _blend(photo[part], layers, transform, (x0, top), feather, replace=identity is None)
+    return out
+
+
+def _blend(
+    part: UInt8[np.ndarray, "rows columns 3"],
+    layers: Float32[np.ndarray, "crop_size crop_size 4"],
+    transform: Float[np.ndarray, "2 3"],
+    origin: tuple[int, int],
+    feather: float,
+    *,
+    replace: bool,
+) -> UInt8[np.ndarray, "rows columns 3"]:
+    rows, columns, _ = part.shape
+    to_crop = invert_affine(transform)
+    to_crop[:, 2] = apply_affine(to_crop, np.array([origin], dtype=float))[0]
+    warped = resample(layers, to_crop, rows, columns)
+    weight = warped[..., 3:] * _feather(to_crop, rows, columns, layers.shape[0], feather)
+    change = warped[..., :3] - part if replace else warped[..., :3]
+    changed: Bool[np.ndarray, "rows columns 1"] = weight > 0
+    blended = np.rint(part + weight * change).clip(0, 255).astype(np.uint8)
+    return np.where(changed, blended, part)
+
+
+def _feather(
+    to_crop: Float[np.ndarray, "2 3"], rows: int, columns: int, crop_size: int, feather: float
+) -> Float32[np.ndarray, "rows columns 1"]:
+    """0 on and outside the crop's border, rising smoothly to 1 inside."""
+    x = np.arange(columns) + 0.5
+    y = np.arange(rows)[:, None] + 0.5
+    inside = np.full((rows, columns), np.inf)
+    for a, b, c in to_crop:
+        along = a * x + b * y + c
+        np.minimum(inside, np.minimum(along, crop_size - along), out=inside)
+    if feather == 0:
+        return (inside > 0).astype(np.float32)[..., None]
+    ramp = (inside / (feather * crop_size)).clip(0, 1)
+    return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)[..., None]
+
+
+def _bounds(
+    transform: Float[np.ndarray, "2 3"], crop_size: int, photo: UInt8[np.ndarray, "height width 3"]
+) -> tuple[int, int, int, int]:
+    """The part of the photo under the crop: x0, y0, x1, y1; empty where they do not meet."""
+    corners = np.array([[0, 0], [crop_size, 0], [0, crop_size], [crop_size, crop_size]], dtype=float)
+    quadrilateral = apply_affine(transform, corners)
+    x0, y0 = (max(0, math.floor(v)) for v in quadrilateral.min(axis=0))
+    x1 = min(photo.shape[1], math.ceil(quadrilateral[:, 0].max()))
+    y1 = min(photo.shape[0], math.ceil(quadrilateral[:, 1].max()))
+    return x0, y0, max(x0, x1), max(y0, y1)

@@ -1,0 +1,1 @@
+"""The networks: generator, encoder, decomposition, and the model that assembles them."""

@@ -1,0 +1,252 @@
+"""Invertibility decomposition: spatial alignment and out-of-domain masks (arXiv 2212.09262, ICCV 2023).
+
+At each chosen resolution the generator's feature map is compared with the encoder's. One small network predicts a flow,
+which aligns the generated features to the photo, and a mask of what the generator cannot draw. The masks of all levels are
+gated coarse to fine into the `ood_mask`; 1 means out of domain, kept from the photo.
+
+`Choices` names every point where the released code and a clean version differ: `Choices.improved()` is what this project
+trains.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from oodinv.models.warping import Padding, warp
+
+Blur = Literal["centred", "shifted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """The named differences between the settings."""
+
+    logit_norm: bool = False
+    """Normalise the logits per image: their spatial mean is then a constant that no image can change."""
+
+    align_corners: bool = True
+    """Sample the corner-aligned grid corner-aligned, so that a zero flow is the identity."""
+
+    padding: Padding = "border"
+
+    blur: Blur = "centred"
+    """`centred`: [1, 2, 1] with replicated borders; `shifted`: the even kernel [1, 3, 3, 1] with zeros outside."""
+
+    gate_warp: bool = False
+    """Warp only where the mask is high; otherwise warp everywhere."""
+
+    see_error: bool = True
+    """The detector also sees the crop and the plain reconstruction's error."""
+
+    edit_composition: Literal["reuse", "repredict"] = "reuse"
+    """For an edit: flows and masks of the inversion, or new ones from the edited features."""
+
+    @classmethod
+    def improved(cls) -> "Choices":
+        """The clean versions."""
+        return cls()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecompositionConfig:
+    """Shape of a decomposition."""
+
+    levels: tuple[int, ...]
+    """Resolutions whose up-convolution is aligned, coarse to fine."""
+
+    generator_channels: tuple[int, ...]
+    """Channels of the generator's map at each level."""
+
+    encoder_channels: tuple[int, ...]
+    """Channels of the encoder's map at each level."""
+
+    num_iterations: int = 2
+    """Alignment rounds per level."""
+
+    max_displacement: float = 0.08
+    """Largest flow, in normalised image coordinates (2.0 = the full width)."""
+
+    width: int | None = None
+    """Channels the comparison runs on; None = the generator's own, without a projection of its map."""
+
+    choices: Choices = field(default_factory=Choices.improved)
+
+    def __post_init__(self):
+        """Refuse shapes that cannot be compared."""
+        if not 0 < self.max_displacement <= 2:
+            raise ValueError(f"max_displacement must be in (0, 2], got {self.max_displacement}")
+        if not len(self.levels) == len(self.generator_channels) == len(self.encoder_channels):
+            raise ValueError("levels, generator_channels and encoder_channels must have one entry per level")
+        if list(self.levels) != sorted(self.levels):
+            raise ValueError(f"levels must run coarse to fine, got {self.levels}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alignment:
+    """What one level predicts."""
+
+    flow: Float[Tensor, "batch xy=2 height width"]
+    """Backward flow, see `warp`."""
+
+    mask: Float[Tensor, "batch 1 height width"]
+    """Out-of-domain mask of this level, gated by the coarser ones. In [0, 1]."""
+
+
+def gate(coarse: Float[Tensor, "..."], fine: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Refine a mask: coarse · (1 + fine - coarse), clamped to [0, 1].
+
+    A region ruled in-domain (0) by the coarse mask stays so; where the coarse mask is 1 the fine one decides.
+    """
+    return (coarse * (1 + fine - coarse)).clamp(0, 1)
+
+
+def compose_masks(masks: list[Float[Tensor, "batch 1 _ _"]], size: int) -> Float[Tensor, "batch 1 {size} {size}"]:
+    """Gate the level masks, coarse to fine, at the image's resolution (bilinear, half-pixel centres)."""
+    up = [F.interpolate(m, (size, size), mode="bilinear", align_corners=False) for m in masks]
+    total = up[0]
+    for fine in up[1:]:
+        total = gate(total, fine)
+    return total.clamp(0, 1)
+
+
+def blend(
+    crop: Float[Tensor, "batch 3 size size"],
+    generated: Float[Tensor, "batch 3 size size"],
+    ood_mask: Float[Tensor, "batch 1 size size"],
+) -> Float[Tensor, "batch 3 size size"]:
+    """The mask's part from the crop, the rest from the generator."""
+    return ood_mask * crop + (1 - ood_mask) * generated
+
+
+def blur(x: Float[Tensor, "batch channel height width"], kind: Blur) -> Float[Tensor, "batch channel height width"]:
+    """Smooth flow and mask, same size; `Choices.blur` says how."""
+    taps = [1.0, 2.0, 1.0] if kind == "centred" else [1.0, 3.0, 3.0, 1.0]
+    kernel = torch.tensor(taps, device=x.device, dtype=x.dtype)
+    kernel = torch.outer(kernel, kernel) / kernel.sum() ** 2
+    channels = x.shape[1]
+    if kind == "centred":
+        x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    else:
+        x = F.pad(x, (2, 1, 2, 1))
+    return F.conv2d(x, kernel.expand(channels, 1, -1, -1), groups=channels)
+
+
+class Bottleneck(nn.Module):
+    """IR bottleneck with affine instance norm: norm, 3x3, PReLU, 3x3, norm, plus a shortcut."""
+
+    def __init__(self, num_in: int, num_out: int, *, norm_out: bool):
+        super().__init__()
+        # Without the last norm the convolutions need their own bias to set a level.
+        bias = not norm_out
+        last: list[nn.Module] = [nn.InstanceNorm2d(num_out, affine=True)] if norm_out else []
+        self.body = nn.Sequential(
+            nn.InstanceNorm2d(num_in, affine=True),
+            nn.Conv2d(num_in, num_out, 3, 1, 1, bias=False),
+            nn.PReLU(num_out),
+            nn.Conv2d(num_out, num_out, 3, 1, 1, bias=bias),
+            *last,
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if num_in != num_out:
+            norm: list[nn.Module] = [nn.InstanceNorm2d(num_out, affine=True)] if norm_out else []
+            self.shortcut = nn.Sequential(nn.Conv2d(num_in, num_out, 1, bias=bias), *norm)
+
+    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out height width"]:
+        """Residual sum."""
+        return self.body(x) + self.shortcut(x)
+
+
+class LevelAligner(nn.Module):
+    """Flow and mask of one resolution, in `num_iterations` rounds."""
+
+    def __init__(self, config: DecompositionConfig, index: int):
+        super().__init__()
+        self.config = config
+        channels = config.generator_channels[index]
+        width = config.width or channels
+        self.project_encoder = nn.Conv2d(config.encoder_channels[index], width, 1)
+        self.project_generator: nn.Module = nn.Identity() if config.width is None else nn.Conv2d(channels, width, 1)
+        extra = 6 if config.choices.see_error else 0
+        self.trunk = Bottleneck(2 * width + extra, 2 * width + extra, norm_out=True)
+        self.head = Bottleneck(2 * width + extra, 3, norm_out=config.choices.logit_norm)
+        if not config.choices.logit_norm:
+            # Start from no displacement and a small mask, the state nearest to the plain generator.
+            for conv in (self.head.body[-1], self.head.shortcut[0]):
+                nn.init.normal_(conv.weight, std=1e-3)
+                nn.init.zeros_(conv.bias)
+
+    def forward(
+        self,
+        generated: Float[Tensor, "batch channel height width"],
+        encoded: Float[Tensor, "batch encoder_channel height width"],
+        evidence: Float[Tensor, "batch 6 height width"] | None,
+        coarser: Alignment | None,
+    ) -> Alignment:
+        """Predict the alignment of a generator map to an encoder map.
+
+        Args:
+            generated: The generator's features after an up-convolution.
+            encoded: The encoder's features at the same resolution.
+            evidence: Crop and absolute error of the plain reconstruction; None unless `see_error`.
+            coarser: The previous level's alignment, whose mask gates this one's.
+
+        Returns:
+            Flow and mask, in float32.
+        """
+        config, choices = self.config, self.config.choices
+        target = F.instance_norm(self.project_encoder(encoded))
+        flow = mask = None
+        current = generated
+        for _ in range(config.num_iterations):
+            if flow is not None and mask is not None:
+                # Every round warps the original map by the summed flow: one resampling, however many rounds.
+                current = self.apply(generated, Alignment(flow=flow, mask=mask))
+            source = F.instance_norm(self.project_generator(current))
+            parts = [source - target, target] + ([] if evidence is None else [evidence.to(target.dtype)])
+            logits = self.head(self.trunk(torch.cat(parts, dim=1))).float()
+            maps = torch.cat([config.max_displacement * torch.tanh(logits[:, :2]), torch.sigmoid(logits[:, 2:])], dim=1)
+            maps = blur(maps, choices.blur)
+            if flow is None or mask is None:
+                flow, mask = maps[:, :2], maps[:, 2:]
+            else:
+                flow = (flow + maps[:, :2]).clamp(-config.max_displacement, config.max_displacement)
+                mask = gate(mask, maps[:, 2:])
+        assert flow is not None and mask is not None
+        if coarser is not None:
+            up = F.interpolate(coarser.mask, mask.shape[-2:], mode="bicubic", align_corners=True)
+            mask = gate(up, mask)
+        return Alignment(flow=flow, mask=mask)
+
+    def apply(
+        self, generated: Float[Tensor, "batch channel height width"], alignment: Alignment
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Move a generator map by an alignment."""
+        choices = self.config.choices
+        warped = warp(generated, alignment.flow, align_corners=choices.align_corners, padding=choices.padding)
+        if not choices.gate_warp:
+            return warped
+        mask = alignment.mask.to(generated.dtype)
+        return mask * warped + (1 - mask) * generated
+
+
+class Decomposition(nn.Module):
+    """One aligner per level."""
+
+    def __init__(self, config: DecompositionConfig):
+        super().__init__()
+        self.config = config
+        self.levels = nn.ModuleDict(
+            {str(resolution): LevelAligner(config, index) for index, resolution in enumerate(config.levels)}
+        )
+
+    def evidence(
+        self, crop: Float[Tensor, "batch 3 size size"], plain: Float[Tensor, "batch 3 size size"]
+    ) -> Float[Tensor, "batch 6 size size"] | None:
+        """Crop and absolute error of the plain reconstruction, or None when the detector does not look."""
+        if not self.config.choices.see_error:
+            return None
+        return torch.cat([crop, (crop - plain).abs()], dim=1)

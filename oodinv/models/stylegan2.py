@@ -1,0 +1,201 @@
+"""StyleGAN2 generator, config F with skip RGB (Karras et al. 2020, arXiv 1912.04958).
+
+Layer `i` of `w_plus` drives: 0 the convolution at 4x4; 2k-1 the up-convolution and 2k the second convolution at resolution
+4·2^k; the RGB layer of a resolution shares its code with the next resolution's up-convolution (the last has its own).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from oodinv.models.layers import EqualLinear, fir_upsample, leaky_relu, modulated_conv2d
+
+NoiseMode = Literal["fixed", "none", "random"]
+UpHook = Callable[[int, Tensor], Tensor]
+"""Called with (resolution, feature map) right after an up-convolution, before noise, bias and activation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig:
+    """Shape of a generator."""
+
+    resolution: int
+    """Side of the image in pixels, a power of two from 8."""
+
+    channel_base: int = 32768
+    """Channels at resolution r are min(channel_max, channel_base / r). 32768 is config F at 1024."""
+
+    channel_max: int = 512
+
+    style_dim: int = 512
+
+    z_dim: int = 512
+
+    num_mapping_layers: int = 8
+
+    mapping_rate_multiplier: float = 0.01
+
+    normalise_z: bool = True
+    """Scale z to unit mean square before the mapping, as StyleGAN2 does."""
+
+    def __post_init__(self):
+        """Refuse a resolution the architecture cannot have."""
+        if self.resolution < 8 or self.resolution & (self.resolution - 1):
+            raise ValueError(f"resolution must be a power of two from 8, got {self.resolution}")
+
+    @property
+    def resolutions(self) -> list[int]:
+        """4, 8, … up to the image's."""
+        return [2**k for k in range(2, int(math.log2(self.resolution)) + 1)]
+
+    @property
+    def num_layers(self) -> int:
+        """Rows of `w_plus`."""
+        return 2 * len(self.resolutions)
+
+    def channels(self, resolution: int) -> int:
+        """Width of the feature maps at a resolution."""
+        return min(self.channel_max, self.channel_base // resolution)
+
+
+class Mapping(nn.Module):
+    """z to w: equalised layers with a slowed learning rate."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        widths = [config.z_dim] + [config.style_dim] * config.num_mapping_layers
+        self.normalise = config.normalise_z
+        self.layers = nn.ModuleList(
+            EqualLinear(a, b, rate_multiplier=config.mapping_rate_multiplier, activate=True)
+            for a, b in zip(widths, widths[1:], strict=False)
+        )
+
+    def forward(self, z: Float[Tensor, "batch z_dim"]) -> Float[Tensor, "batch style_dim"]:
+        """Map latents to styles."""
+        if self.normalise:
+            z = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
+        for layer in self.layers:
+            z = layer(z)
+        return z
+
+
+class StyledConv(nn.Module):
+    """Modulated convolution, noise, bias, leaky ReLU."""
+
+    def __init__(self, num_in: int, num_out: int, style_dim: int, resolution: int, *, upsample: bool):
+        super().__init__()
+        self.upsample = upsample
+        self.weight = nn.Parameter(torch.randn(num_out, num_in, 3, 3))
+        self.weight_scale = 1 / math.sqrt(num_in * 9)
+        self.affine = EqualLinear(style_dim, num_in, bias_init=1.0)
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.bias = nn.Parameter(torch.zeros(num_out))
+        self.register_buffer("noise", torch.randn(1, 1, resolution, resolution))
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channel height width"],
+        w: Float[Tensor, "batch style_dim"],
+        *,
+        noise: NoiseMode,
+        rng: torch.Generator | None,
+        hook: Callable[[Tensor], Tensor] | None = None,
+    ) -> Float[Tensor, "batch out height2 width2"]:
+        """Apply the layer; `hook` replaces the feature map between the convolution and the noise."""
+        x = modulated_conv2d(x, self.weight * self.weight_scale, self.affine(w), upsample=self.upsample)
+        if hook is not None:
+            x = hook(x)
+        if noise == "fixed":
+            x = x + (self.noise_strength * self.noise).to(x.dtype)
+        elif noise == "random":
+            sample = torch.randn(x.shape[0], 1, *x.shape[2:], generator=rng, device=x.device)
+            x = x + (self.noise_strength * sample).to(x.dtype)
+        return leaky_relu(x + self.bias[:, None, None].to(x.dtype))
+
+
+class ToRGB(nn.Module):
+    """Modulated 1x1 convolution to RGB, without demodulation."""
+
+    def __init__(self, num_in: int, style_dim: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, num_in, 1, 1))
+        self.weight_scale = 1 / math.sqrt(num_in)
+        self.affine = EqualLinear(style_dim, num_in, bias_init=1.0)
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(
+        self, x: Float[Tensor, "batch channel height width"], w: Float[Tensor, "batch style_dim"]
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """Project features to colours."""
+        rgb = modulated_conv2d(x, self.weight * self.weight_scale, self.affine(w), demodulate=False)
+        return rgb + self.bias[:, None, None].to(rgb.dtype)
+
+
+class Generator(nn.Module):
+    """Mapping and synthesis, with the mean style `latent_avg` [1, style_dim] as a buffer."""
+
+    latent_avg: Tensor
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        self.mapping = Mapping(config)
+        self.constant = nn.Parameter(torch.randn(1, config.channels(4), 4, 4))
+        self.register_buffer("latent_avg", torch.zeros(1, config.style_dim))
+        self.convs = nn.ModuleList()
+        self.to_rgbs = nn.ModuleList()
+        num_in = config.channels(4)
+        for resolution in config.resolutions:
+            num_out = config.channels(resolution)
+            if resolution > 4:
+                self.convs.append(StyledConv(num_in, num_out, config.style_dim, resolution, upsample=True))
+            self.convs.append(StyledConv(num_out, num_out, config.style_dim, resolution, upsample=False))
+            self.to_rgbs.append(ToRGB(num_out, config.style_dim))
+            num_in = num_out
+
+    def map(self, z: Float[Tensor, "batch z_dim"]) -> Float[Tensor, "batch layers style_dim"]:
+        """Latents to `w_plus`, one style repeated over all layers."""
+        return self.mapping(z)[:, None].repeat(1, self.config.num_layers, 1)
+
+    def synthesise(
+        self,
+        w_plus: Float[Tensor, "batch layers style_dim"],
+        *,
+        noise: NoiseMode = "fixed",
+        rng: torch.Generator | None = None,
+        on_up: UpHook | None = None,
+    ) -> Float[Tensor, "batch 3 size size"]:
+        """Draw images from styles.
+
+        Args:
+            w_plus: One style per layer (module docstring says which layer drives what).
+            noise: `fixed` uses the stored noise images, `none` adds nothing, `random` draws from `rng`.
+            rng: Source of random noise; None = the device's default generator.
+            on_up: Replaces the feature map of every up-convolution; None = plain generator.
+
+        Returns:
+            Images, nominally in [-1, 1], not clamped.
+        """
+        if w_plus.shape[1] != self.config.num_layers:
+            raise ValueError(f"w_plus must have {self.config.num_layers} layers, got {w_plus.shape[1]}")
+        options = {"noise": noise, "rng": rng}
+        x = self.constant.expand(w_plus.shape[0], -1, -1, -1)
+        x = self.convs[0](x, w_plus[:, 0], **options)
+        rgb = self.to_rgbs[0](x, w_plus[:, 1])
+        for k, resolution in enumerate(self.config.resolutions[1:], start=1):
+            up, second = self.convs[2 * k - 1], self.convs[2 * k]
+            hook = None if on_up is None else _at(on_up, resolution)
+            x = up(x, w_plus[:, 2 * k - 1], hook=hook, **options)
+            x = second(x, w_plus[:, 2 * k], **options)
+            rgb = fir_upsample(rgb) + self.to_rgbs[k](x, w_plus[:, 2 * k + 1])
+        return rgb
+
+
+def _at(on_up: UpHook, resolution: int) -> Callable[[Tensor], Tensor]:
+    """Bind the resolution of a hook (a lambda in the loop would see only the last one)."""
+    return lambda feature_map: on_up(resolution, feature_map)

@@ -1,0 +1,181 @@
+"""Coloured triangle surfaces and the few shapes that portraits are put together from.
+
+World coordinates are Anny's: metres, x to the viewer's right, y away from the viewer, z up.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surface:
+    """A triangle mesh with a colour per vertex and a simple gloss."""
+
+    vertices: Float[np.ndarray, "vertices 3"]
+    faces: Int[np.ndarray, "faces 3"]
+    colours: Float[np.ndarray, "vertices 3"]
+    """sRGB in [0, 1]."""
+    gloss: float = 0.1
+    """Strength of the highlight."""
+    shininess: float = 12.0
+    """Sharpness of the highlight (Phong exponent)."""
+
+    def compact(self) -> "Surface":
+        """The same surface without the vertices that no face uses."""
+        used, faces = np.unique(self.faces, return_inverse=True)
+        return replace(
+            self, vertices=self.vertices[used], colours=self.colours[used], faces=faces.reshape(self.faces.shape)
+        )
+
+
+def vertex_normals(
+    vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]
+) -> Float[np.ndarray, "vertices 3"]:
+    """Unit normals per vertex, averaged over the adjacent faces by area."""
+    a, b, c = vertices[faces[:, 0]], vertices[faces[:, 1]], vertices[faces[:, 2]]
+    face_normals = np.cross(b - a, c - a)
+    corners = faces.T.ravel()
+    stacked = np.tile(face_normals, (3, 1))
+    normals = np.stack(
+        [np.bincount(corners, weights=stacked[:, axis], minlength=len(vertices)) for axis in range(3)], axis=1
+    )
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+
+
+def sheet(
+    points: Float[np.ndarray, "rows columns 3"],
+    colour: np.ndarray,
+    *,
+    closed: bool = False,
+    gloss: float = 0.1,
+    shininess: float = 12.0,
+) -> Surface:
+    """A surface through a grid of points.
+
+    Args:
+        points: The grid.
+        colour: One colour [3], or one per point [rows, columns, 3].
+        closed: Join the last column to the first.
+        gloss: Strength of the highlight.
+        shininess: Its sharpness.
+    """
+    rows, columns = points.shape[:2]
+    index = np.arange(rows * columns).reshape(rows, columns)
+    right = np.roll(index, -1, axis=1) if closed else index[:, 1:]
+    left = index if closed else index[:, :-1]
+    a, b, c, d = left[:-1], right[:-1], right[1:], left[1:]
+    faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
+    colours = np.broadcast_to(colour, points.shape).reshape(-1, 3).astype(np.float64)
+    return Surface(
+        vertices=points.reshape(-1, 3).astype(np.float64),
+        faces=faces,
+        colours=colours.copy(),
+        gloss=gloss,
+        shininess=shininess,
+    )
+
+
+def ellipsoid(
+    centre: np.ndarray,
+    radii: np.ndarray,
+    colour: np.ndarray,
+    *,
+    rotation: np.ndarray | None = None,
+    rings: int = 20,
+    gloss: float = 0.3,
+    shininess: float = 30.0,
+) -> Surface:
+    """An ellipsoid; ``rotation`` is a 3x3 matrix applied before it is moved to its centre."""
+    latitude = np.linspace(0, np.pi, rings)[:, None]
+    longitude = np.linspace(0, 2 * np.pi, 2 * rings, endpoint=False)[None]
+    unit = np.stack(
+        np.broadcast_arrays(
+            np.sin(latitude) * np.cos(longitude), np.sin(latitude) * np.sin(longitude), np.cos(latitude)
+        ),
+        axis=-1,
+    )
+    points = unit * radii
+    if rotation is not None:
+        points = points @ rotation.T
+    return sheet(points + centre, colour, closed=True, gloss=gloss, shininess=shininess)
+
+
+def tube(
+    line: Float[np.ndarray, "points 3"],
+    radius: float,
+    colour: np.ndarray,
+    *,
+    closed: bool = False,
+    sides: int = 10,
+    gloss: float = 0.4,
+    shininess: float = 40.0,
+) -> Surface:
+    """A round tube along a line of points."""
+    ahead = np.roll(line, -1, 0) - np.roll(line, 1, 0)
+    if not closed:
+        ahead[0], ahead[-1] = line[1] - line[0], line[-1] - line[-2]
+    ahead = ahead / np.linalg.norm(ahead, axis=1, keepdims=True)
+    # Any vector that is nowhere parallel to the line makes a frame without twist for the gentle curves used here.
+    helper = np.eye(3)[np.argmin(np.abs(ahead).max(axis=0))]
+    side = np.cross(ahead, helper)
+    side = side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+    up = np.cross(side, ahead)
+    angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)[None, :, None]
+    points = line[:, None] + radius * (np.cos(angle) * side[:, None] + np.sin(angle) * up[:, None])
+    if closed:
+        points = np.concatenate([points, points[:1]])
+    return sheet(points, colour, closed=True, gloss=gloss, shininess=shininess)
+
+
+def lathe(
+    profile: Float[np.ndarray, "points 2"],
+    centre: np.ndarray,
+    colour: np.ndarray,
+    *,
+    stretch: tuple[float, float] = (1.0, 1.0),
+    tilt: float = 0.0,
+    segments: int = 48,
+    gloss: float = 0.1,
+    shininess: float = 12.0,
+) -> Surface:
+    """A profile of (radius, height) turned around the vertical axis.
+
+    Args:
+        profile: Radius and height of each ring.
+        centre: Where height 0 of the axis lies.
+        colour: One colour.
+        stretch: Factors on the radius along x and y.
+        tilt: Radians the axis leans back (towards +y).
+        segments: Points per ring.
+        gloss: Strength of the highlight.
+        shininess: Its sharpness.
+    """
+    angle = np.linspace(0, 2 * np.pi, segments, endpoint=False)[None]
+    radius, height = profile[:, :1], profile[:, 1:]
+    points = np.stack(
+        np.broadcast_arrays(
+            radius * np.cos(angle) * stretch[0], radius * np.sin(angle) * stretch[1], height + 0 * angle
+        ),
+        axis=-1,
+    )
+    return sheet(points @ rotation_x(-tilt).T + centre, colour, closed=True, gloss=gloss, shininess=shininess)
+
+
+def rotation_x(angle: float) -> Float[np.ndarray, "3 3"]:
+    """Rotation about x; a positive angle turns y towards z (radians)."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+
+
+def rotation_y(angle: float) -> Float[np.ndarray, "3 3"]:
+    """Rotation about y; a positive angle turns z towards x (radians)."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+
+
+def rotation_z(angle: float) -> Float[np.ndarray, "3 3"]:
+    """Rotation about z; a positive angle turns x towards y (radians)."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])

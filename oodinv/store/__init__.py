@@ -1,0 +1,22 @@
+"""Where photos come from and results go: objects under keys, with create-only writes."""
+
+from oodinv.store.errors import LocationError, ObjectMissing, ObjectRefused, OutcomeUnknown, StoreError
+from oodinv.store.folder import FolderStore
+from oodinv.store.location import local_folder, open_source, open_store
+from oodinv.store.photos import PhotoFolder
+from oodinv.store.protocol import ObjectInfo, Store
+
+__all__ = [
+    "FolderStore",
+    "LocationError",
+    "ObjectInfo",
+    "ObjectMissing",
+    "ObjectRefused",
+    "OutcomeUnknown",
+    "PhotoFolder",
+    "Store",
+    "StoreError",
+    "local_folder",
+    "open_source",
+    "open_store",
+]

@@ -1,0 +1,61 @@
+"""What can go wrong with a store, sorted by who has to act.
+
+``LocationError`` is the user's mistake, ``StoreError`` the infrastructure's. ``ObjectMissing`` and ``ObjectRefused``
+concern one object: a run records them and goes on.
+"""
+
+import errno
+
+
+class LocationError(ValueError):
+    """A source or target that cannot be used as named. The message says what to name instead."""
+
+
+class ObjectMissing(Exception):
+    """No object lies under this key (any more)."""
+
+    def __init__(self, key: str, where: str):
+        super().__init__(f"no object {key!r} in {where}")
+        self.key = key
+
+
+class ObjectRefused(Exception):
+    """The object is there but will not be read: no permission, or a link that leads out of the source folder."""
+
+
+class StoreError(Exception):
+    """The store itself failed: disk full, no permission, device error. The message says what to do."""
+
+
+class OutcomeUnknown(StoreError):
+    """A write was sent and its answer got lost: it may have been applied or not.
+
+    Repeat the identical call until it is accepted or refused. Folder stores never raise this.
+    """
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def infrastructure(error: OSError, doing: str) -> StoreError:
+    """Put a failed system call into words.
+
+    Args:
+        error: What the operating system said.
+        doing: What was being done, with the path, e.g. ``"writing /data/out/latest.json"``.
+
+    Returns:
+        The error to raise ``from`` the original.
+    """
+    said = f"{doing} failed: {error.strerror or error}"
+    if error.errno in _FULL:
+        return StoreError(
+            f"{said}. Free some space (or raise the quota) and run the same command again: it resumes, "
+            "and nothing half-written is visible."
+        )
+    if error.errno in _FORBIDDEN:
+        return StoreError(f"{said}. Give this user the right to do it, or name another folder.")
+    if error.errno == errno.ENOTDIR:
+        return StoreError(f"{said}. A file lies where a folder is needed: move it away or name another folder.")
+    return StoreError(f"{said}. Check the disk or mount, then run the same command again: it resumes.")

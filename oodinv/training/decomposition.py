@@ -1,0 +1,144 @@
+"""Train a decomposition against a frozen generator and encoder.
+
+The paper's image loss and mask terms, and, where true masks exist (rendered accessories, background, pasted occlusions),
+the cross-entropy of the final mask.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from oodinv.models.decomposition import Decomposition, DecompositionConfig
+from oodinv.models.inversion import Inversion, InversionModel
+from oodinv.training.losses import mask_area_and_binary, multiscale_l1
+from oodinv.training.occlusions import paste_occlusions
+from oodinv.training.pack import Pack, images, out_of_domain, pick
+from oodinv.training.run import Run, average_into, set_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecompositionTraining:
+    """How a decomposition is trained."""
+
+    images: int
+    batch: int = 16
+    rate: float = 1e-3
+    final_rate: float = 1e-4
+    mask_weight: float = 1.0
+    """Weight of the cross-entropy with the true mask; 0 = the paper's losses only."""
+    alignment_weight: float = 1.0
+    """Weight of the aligned image's error where the truth is in domain."""
+    regularisation: float = 0.1
+    """Weight of the area and binary terms."""
+    area_limit: float = 0.7
+    occluded_share: float = 0.5
+    ema_images: float = 2_000.0
+    seed: int = 0
+    save_every: int = 100
+
+
+def train_decomposition(
+    pack: Pack,
+    model: InversionModel,
+    config: DecompositionConfig,
+    training: DecompositionTraining,
+    folder: Path,
+) -> Decomposition:
+    """Train `model.decomposition` (replaced by a fresh one of `config`) and return its moving average."""
+    run = Run(folder)
+    torch.manual_seed(training.seed)
+    model.eval().requires_grad_(False)
+    model.decomposition = Decomposition(config)
+    average = Decomposition(config).requires_grad_(False)
+    average.load_state_dict(model.decomposition.state_dict())
+    model.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.decomposition.parameters(), lr=training.rate)
+    start, steps = 0, training.images // training.batch
+    if (saved := run.load()) is not None:
+        start = int(saved["step"])
+        model.decomposition.load_state_dict(saved["decomposition"])
+        average.load_state_dict(saved["average"])
+        optimizer.load_state_dict(saved["optimizer"])
+    for step in tqdm(range(start, steps), initial=start, total=steps, desc="decomposition"):
+        set_rate(optimizer, training.final_rate + (training.rate - training.final_rate) * (1 - step / steps))
+        where = pick(step, training.batch, len(pack), seed=training.seed + 11)
+        rng = torch.Generator().manual_seed(training.seed * 1_000_003 + step)
+        loss, values = _loss(pack, model, training, where, rng)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.decomposition.parameters(), 5.0)
+        optimizer.step()
+        average_into(average, model.decomposition, 0.5 ** (training.batch / training.ema_images))
+        if step % 20 == 0:
+            run.log(step=step, **values)
+        if (step + 1) % training.save_every == 0 or step + 1 == steps:
+            run.save(
+                {
+                    "step": step + 1,
+                    "decomposition": model.decomposition.state_dict(),
+                    "average": average.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                }
+            )
+            _grid(run, pack, model)
+    return average.eval()
+
+
+def _invert(model: InversionModel, crop: Float[Tensor, "batch 3 size size"]) -> Inversion:
+    """`InversionModel.invert` with gradient to the decomposition only."""
+    with torch.autocast(crop.device.type, torch.bfloat16):
+        with torch.no_grad():
+            encoding = model.encoder(crop)
+            w_plus = model.generator.latent_avg + encoding.delta_w.float()
+            plain = model.generator.synthesise(w_plus).float()
+        return model.align(crop, w_plus, encoding.feature_maps, plain)
+
+
+def _loss(
+    pack: Pack,
+    model: InversionModel,
+    training: DecompositionTraining,
+    where: np.ndarray,
+    rng: torch.Generator,
+) -> tuple[Float[Tensor, ""], dict[str, float]]:
+    size = model.generator.config.resolution
+    crop, pasted = paste_occlusions(images(pack, where, size), share=training.occluded_share, rng=rng)
+    truth = torch.maximum(out_of_domain(pack, where, size), pasted)
+    result = _invert(model, crop)
+    mask = result.ood_mask.float()
+    image = F.mse_loss(result.reconstruction.float(), crop)
+    aligned = multiscale_l1(result.generated, crop, 1 - truth)
+    entropy = F.binary_cross_entropy(mask.clamp(1e-4, 1 - 1e-4), truth.clamp(0, 1))
+    levels = [
+        F.binary_cross_entropy(level.mask.float().clamp(1e-4, 1 - 1e-4), F.adaptive_avg_pool2d(truth, r).clamp(0, 1))
+        for r, level in result.levels.items()
+    ]
+    terms = mask_area_and_binary(mask, area_limit=training.area_limit)
+    loss = (
+        image
+        + training.alignment_weight * aligned
+        + training.mask_weight * (entropy + 0.3 * sum(levels))
+        + training.regularisation * terms
+    )
+    return loss, {
+        "image": image.item(),
+        "aligned": aligned.item(),
+        "entropy": entropy.item(),
+        "area": mask.mean().item(),
+        "true_area": truth.mean().item(),
+    }
+
+
+def _grid(run: Run, pack: Pack, model: InversionModel) -> None:
+    shown = np.linspace(0, len(pack) - 1, 12).astype(int)
+    crop = images(pack, shown, model.generator.config.resolution)
+    with torch.no_grad():
+        result = _invert(model, crop)
+    truth = out_of_domain(pack, shown, crop.shape[-1])
+    run.grid("grid", [crop, result.plain, result.generated, result.ood_mask, truth, result.reconstruction])

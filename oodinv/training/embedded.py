@@ -1,0 +1,184 @@
+"""The recipe of the embedded bundle: packs of rendered portraits in, a bundle with its model card out.
+
+Run it with `python -m oodinv.training.embedded --clean DIR… --worn DIR… --test DIR --test-worn DIR --out DIR`. Every step
+saves its state under `--work` and goes on where it was stopped.
+"""
+
+import argparse
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from oodinv.bundles.bundle import Bundle, save_bundle
+from oodinv.bundles.spec import decomposition_config
+from oodinv.models.decomposition import Choices, Decomposition, DecompositionConfig
+from oodinv.models.e4e import EncoderConfig
+from oodinv.models.inversion import InversionModel
+from oodinv.models.stylegan2 import GeneratorConfig
+from oodinv.training.card import write_card
+from oodinv.training.decomposition import DecompositionTraining, train_decomposition
+from oodinv.training.directions import fit_directions
+from oodinv.training.encoder import EncoderTraining, train_encoder
+from oodinv.training.evaluate import evaluate
+from oodinv.training.generator import GeneratorTraining, Latents, Phase, train_generator
+from oodinv.training.pack import Pack, join_packs, load_pack
+
+EDITS = ("smile", "age", "gender", "yaw")
+LEVELS = (16, 32, 64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Numbers of images per step; everything else is fixed below."""
+
+    low: int = 48_000
+    """At 64 pixels, paired losses only."""
+    high: int = 32_000
+    """At 128 pixels, paired losses only."""
+    adversarial: int = 24_000
+    """At 128 pixels, with the adversarial loss."""
+    encoder: int = 36_000
+    decomposition: int = 12_000
+
+
+def generator_config(num_parameters: int) -> GeneratorConfig:
+    """Slim StyleGAN2: config F's shape at an eighth of its width."""
+    return GeneratorConfig(
+        resolution=128,
+        channel_base=4096,
+        channel_max=192,
+        style_dim=256,
+        z_dim=num_parameters,
+        num_mapping_layers=4,
+        mapping_rate_multiplier=0.3,
+        normalise_z=False,
+    )
+
+
+def encoder_config(generator: GeneratorConfig) -> EncoderConfig:
+    """Slim e4e on 64-pixel input."""
+    return EncoderConfig(
+        num_layers=generator.num_layers,
+        style_dim=generator.style_dim,
+        input_resolution=64,
+        stem_width=32,
+        widths=(32, 64, 128, 192),
+        units=(2, 2, 3, 2),
+        head_width=96,
+    )
+
+
+def slim_decomposition(generator: GeneratorConfig, encoder: EncoderConfig) -> DecompositionConfig:
+    """Three levels, compared on 48 channels."""
+    return decomposition_config(
+        generator,
+        encoder,
+        levels=LEVELS,
+        num_iterations=2,
+        max_displacement=0.08,
+        width=48,
+        choices=Choices.improved(),
+    )
+
+
+def train(clean: Pack, worn: Pack, recipe: Recipe, work: Path) -> tuple[InversionModel, dict[str, torch.Tensor]]:
+    """Train generator, encoder and decomposition, and fit the directions.
+
+    Args:
+        clean: Portraits without accessories before plain backgrounds.
+        worn: Portraits with and without accessories, before busy backgrounds.
+        recipe: How long each step lasts.
+        work: Folder of the steps' states.
+    """
+    config = generator_config(clean.params.shape[1])
+    phases = (
+        Phase(resolution=64, images=recipe.low),
+        Phase(resolution=128, images=recipe.high),
+        Phase(resolution=128, images=recipe.adversarial, adversarial=0.3, final_rate=3e-4),
+    )
+    generator = train_generator(clean, config, GeneratorTraining(phases=phases), work / "generator").eval()
+    latents = Latents(clean.params)
+    with torch.inference_mode():
+        w = generator.mapping(latents(clean.params))
+    directions = fit_directions(w.clone(), clean.labels, EDITS)
+    both = join_packs([clean, worn])
+    encoder = train_encoder(
+        both, generator, latents, encoder_config(config), EncoderTraining(images=recipe.encoder), work / "encoder"
+    )
+    shape = slim_decomposition(config, encoder.config)
+    model = InversionModel(encoder, generator, Decomposition(shape))
+    # Half of each batch from the worn pack, so that a third or more of the crops carries an accessory.
+    balanced = join_packs([worn, clean.head(len(worn))])
+    model.decomposition = train_decomposition(
+        balanced, model, shape, DecompositionTraining(images=recipe.decomposition), work / "decomposition"
+    )
+    return model.eval().requires_grad_(False), directions
+
+
+def write_bundle(
+    out: Path, model: InversionModel, directions: dict[str, torch.Tensor], card: str, *, version: str
+) -> Bundle:
+    """Store the trained model as a bundle folder."""
+    generator, encoder = model.generator.config, model.encoder.config
+    decomposition = model.decomposition.config
+    every_layer = [0, generator.num_layers]
+    fields: dict[str, Any] = {
+        "format": 1,
+        "name": "embedded",
+        "version": version,
+        "setting": "improved",
+        "resolution": generator.resolution,
+        "generator": {k: v for k, v in asdict(generator).items() if k != "resolution"},
+        "encoder": {"kind": "e4e"} | {k: v for k, v in asdict(encoder).items() if k not in ("num_layers", "style_dim")},
+        "decomposition": {
+            k: v for k, v in asdict(decomposition).items() if k not in ("generator_channels", "encoder_channels")
+        },
+        "directions": {
+            "edits": {
+                name: {
+                    "space": "w",
+                    "layers": every_layer,
+                    "unit": "1 = one standard deviation of the attribute among the training portraits",
+                    "safe_range": [-2, 2],
+                }
+                for name in directions
+            }
+        },
+        "licence": "Apache-2.0",
+        "provenance": "Trained by this project on portraits it renders itself (oodinv.portraits, CC0 assets); card.md",
+    }
+    return save_bundle(out, fields=fields, model=model, directions=directions, card=card)
+
+
+def main() -> None:
+    """Command line of the recipe."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clean", type=Path, nargs="+", required=True, help="packs without accessories")
+    parser.add_argument("--worn", type=Path, nargs="+", required=True, help="packs with accessories")
+    parser.add_argument("--test", type=Path, required=True, help="held-out pack without accessories")
+    parser.add_argument("--test-worn", type=Path, required=True, help="held-out pack, accessories of known kinds")
+    parser.add_argument("--test-unseen", type=Path, required=True, help="held-out pack, kinds never trained on")
+    parser.add_argument("--work", type=Path, required=True, help="states of the steps")
+    parser.add_argument("--out", type=Path, required=True, help="bundle folder")
+    parser.add_argument("--version", default="0.1")
+    for name, default in asdict(Recipe()).items():
+        parser.add_argument(f"--{name}", type=int, default=default, metavar="IMAGES")
+    args = parser.parse_args()
+    recipe = replace(Recipe(), **{name: getattr(args, name) for name in asdict(Recipe())})
+    clean, worn = load_pack(args.clean), load_pack(args.worn)
+    model, directions = train(clean, worn, recipe, args.work)
+    scores = {
+        "no accessory": evaluate(model, load_pack([args.test])),
+        "known kinds": evaluate(model, load_pack([args.test_worn])),
+        "unseen kinds": evaluate(model, load_pack([args.test_unseen])),
+    }
+    card = write_card(model, recipe, len(clean), len(worn), scores)
+    bundle = write_bundle(args.out, model, directions, card, version=args.version)
+    print(card)
+    print(f"{args.out}: bundle {bundle.spec.name} {bundle.spec.version}, sha256 {bundle.sha256[:12]}")
+
+
+if __name__ == "__main__":
+    main()
