@@ -43,6 +43,11 @@ class Inverter:
         return cls(load_bundle(name), device=device, noise=noise)
 
     @property
+    def setting(self) -> str:
+        """`paper` or `improved`."""
+        return self.bundle.spec.setting
+
+    @property
     def resolution(self) -> int:
         """Side of the crops in pixels."""
         return self.bundle.spec.resolution

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
+from oodinv.faces.candidates import Candidates, decode, suppress_overlaps
 from oodinv.faces.face import DetectorUnavailable, Face, is_too_small, largest_first
 from oodinv.faces.onnx_shapes import free_input_sizes
 from oodinv.faces.second_look import look_again
@@ -29,12 +30,6 @@ DETAIL_PX = 1280
 
 SMALL_PHOTO_PX = 320
 """A photo with a longer side under this is enlarged, at most four times: below 12 px a face is not seen."""
-
-Candidates = tuple[Float32[np.ndarray, "faces 4"], Float32[np.ndarray, "faces 5 2"], Float32[np.ndarray, " faces"]]
-"""Boxes x0 y0 x1 y1, points x y, and scores, the surest first, in the input's pixels."""
-
-STRIDE = 4
-"""Input pixels per cell of the network's maps."""
 
 _SIZE_MULTIPLE = 32
 _MAX_ENLARGEMENT = 4
@@ -82,7 +77,7 @@ class CenterFace:
 
     def _look(self, photo: UInt8[np.ndarray, "height width 3"], zoom: float) -> list[Face]:
         height, width = (max(1, round(side * zoom)) for side in photo.shape[:2])
-        resized = Image.fromarray(photo).resize((width, height), Image.Resampling.BILINEAR)
+        resized = Image.fromarray(photo).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
         # Sides are filled up to a multiple of 32 with black, so that the aspect stays true.
         padded = np.zeros((1, 3, _round_up(height), _round_up(width)), dtype=np.float32)
         padded[0, :, :height, :width] = np.asarray(resized).transpose(2, 0, 1)
@@ -105,52 +100,6 @@ class CenterFace:
         return [
             decode(heat[i], log_size[i], offset[i], landmarks[i], self._score_threshold) for i in range(len(pictures))
         ]
-
-
-def decode(
-    heatmap: Float32[np.ndarray, "1 rows columns"],
-    log_size: Float32[np.ndarray, "2 rows columns"],
-    offset: Float32[np.ndarray, "2 rows columns"],
-    landmarks: Float32[np.ndarray, "10 rows columns"],
-    threshold: float,
-) -> Candidates:
-    """Turn the network's maps into boxes, points and scores, the surest first (paper, section 3.2).
-
-    A cell whose heat exceeds the threshold is the centre of a face: its box centre is
-    (cell + offset + 0.5) * STRIDE, its size exp(log_size) * STRIDE; landmarks are fractions of the box from its top
-    left corner. Channel order of all maps is y before x.
-
-    Returns:
-        In input pixels (continuous coordinates).
-    """
-    rows, columns = np.nonzero(heatmap[0] > threshold)
-    scores = heatmap[0, rows, columns]
-    order = np.lexsort((columns, rows, -scores))
-    rows, columns, scores = rows[order], columns[order], scores[order]
-    size = np.exp(log_size[::-1, rows, columns].T) * STRIDE
-    centre = (np.stack([columns, rows], axis=1) + offset[::-1, rows, columns].T + 0.5) * STRIDE
-    corner = centre - size / 2
-    fractions = landmarks[:, rows, columns].T.reshape(-1, 5, 2)[..., ::-1]
-    boxes = np.concatenate([corner, corner + size], axis=1).astype(np.float32)
-    points = corner[:, None] + fractions * size[:, None]
-    return boxes, points.astype(np.float32), scores
-
-
-def suppress_overlaps(
-    boxes: Float32[np.ndarray, "faces 4"], scores: Float32[np.ndarray, " faces"], threshold: float
-) -> list[int]:
-    """Indices of the boxes that no surer box overlaps by more than the threshold (intersection over union)."""
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    remaining = np.argsort(-scores, kind="stable")
-    kept: list[int] = []
-    while remaining.size:
-        best, remaining = remaining[0], remaining[1:]
-        kept.append(int(best))
-        low = np.maximum(boxes[remaining, :2], boxes[best, :2])
-        high = np.minimum(boxes[remaining, 2:], boxes[best, 2:])
-        shared = np.prod(np.maximum(high - low, 0), axis=1)
-        remaining = remaining[shared <= threshold * (areas[remaining] + areas[best] - shared)]
-    return kept
 
 
 def _find_network_file() -> Path:

@@ -78,6 +78,8 @@ def compose_face(
         raise ValueError("expected finite pictures and mask, got NaN or infinity; the network that made them diverged")
     out = photo.copy()
     x0, y0, x1, y1 = _bounds(transform, layers.shape[0], photo)
+    if x0 >= x1:
+        return out
     for top in range(y0, y1, _BAND_ROWS):
         part = (slice(top, min(top + _BAND_ROWS, y1)), slice(x0, x1))
         out[part] = _blend(photo[part], layers, transform, (x0, top), feather, replace=identity is None)
@@ -129,4 +131,4 @@ def _bounds(
     x0, y0 = (max(0, math.floor(v)) for v in quadrilateral.min(axis=0))
     x1 = min(photo.shape[1], math.ceil(quadrilateral[:, 0].max()))
     y1 = min(photo.shape[0], math.ceil(quadrilateral[:, 1].max()))
-    return x0, y0, max(x0, x1), max(y0, y1)
+    return x0, y0, x1, y1

@@ -1,7 +1,7 @@
 """What a detected face is, and what a detector promises."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -39,6 +39,7 @@ class Face:
     """
 
 
+@runtime_checkable
 class FaceDetector(Protocol):
     """Finds faces in a photo. Same photo, same answer."""
 

@@ -5,7 +5,8 @@ Used in both directions: photo to crop, and crop back to photo. When the output 
 folds into false patterns. Two cheap averages do that, both of which reproduce constants and linear ramps exactly:
 
 1. the source is reduced by whole boxes of floor(scale) pixels (only the part the output needs);
-2. the remaining scale, in [1, 2), is sampled bilinearly at 2 x 2 points per output pixel, which are averaged.
+2. the remaining scale, in [1, 2), is sampled bilinearly at 2 x 2 points per output pixel, which are averaged; up to
+   1.1 one point does, where false patterns are faint and the average would only blur.
 
 At scale <= 1 it is plain bilinear interpolation.
 """
@@ -16,6 +17,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Float32, Shaped
+
+_ONE_POINT_DOES = 1.1
 
 
 def scale_of(matrix: Float[np.ndarray, "2 3"]) -> float:
@@ -59,7 +62,7 @@ def resample(
     """
     scale = scale_of(matrix)
     reduction = max(1, math.floor(scale))
-    supersampling = 2 if scale > 1 else 1
+    supersampling = 2 if scale / reduction > _ONE_POINT_DOES else 1
     window, origin = _window(source, matrix, height, width, reduction)
     reduced = _box_reduce(window, reduction)
     to_window = (matrix - np.array([[0, 0, origin[0]], [0, 0, origin[1]]])) / reduction

@@ -36,7 +36,9 @@ def to_rgb(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), overlay).convert("RGB")
     elif image.mode in ("1", "P"):
         image = image.convert("RGB")
-    return np.array((_through_profile(image, profile) if profile else image).convert("RGB"))
+    if profile:
+        image = _through_profile(image, profile)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:

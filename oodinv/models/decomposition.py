@@ -9,7 +9,7 @@ trains.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -155,6 +155,16 @@ class Bottleneck(nn.Module):
             norm: list[nn.Module] = [nn.InstanceNorm2d(num_out, affine=True)] if norm_out else []
             self.shortcut = nn.Sequential(nn.Conv2d(num_in, num_out, 1, bias=bias), *norm)
 
+    def start_small(self, std: float) -> None:
+        """Initialise the last convolution of both branches so that the output is near zero."""
+        last_convs = [
+            [m for m in branch.modules() if isinstance(m, nn.Conv2d)][-1] for branch in (self.body, self.shortcut)
+        ]
+        for conv in last_convs:
+            nn.init.normal_(conv.weight, std=std)
+            if conv.bias is not None:
+                nn.init.zeros_(conv.bias)
+
     def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out height width"]:
         """Residual sum."""
         return self.body(x) + self.shortcut(x)
@@ -175,9 +185,7 @@ class LevelAligner(nn.Module):
         self.head = Bottleneck(2 * width + extra, 3, norm_out=config.choices.logit_norm)
         if not config.choices.logit_norm:
             # Start from no displacement and a small mask, the state nearest to the plain generator.
-            for conv in (self.head.body[-1], self.head.shortcut[0]):
-                nn.init.normal_(conv.weight, std=1e-3)
-                nn.init.zeros_(conv.bias)
+            self.head.start_small(1e-3)
 
     def forward(
         self,
@@ -204,7 +212,7 @@ class LevelAligner(nn.Module):
         for _ in range(config.num_iterations):
             if flow is not None and mask is not None:
                 # Every round warps the original map by the summed flow: one resampling, however many rounds.
-                current = self.apply(generated, Alignment(flow=flow, mask=mask))
+                current = self.move(generated, Alignment(flow=flow, mask=mask))
             source = F.instance_norm(self.project_generator(current))
             parts = [source - target, target] + ([] if evidence is None else [evidence.to(target.dtype)])
             logits = self.head(self.trunk(torch.cat(parts, dim=1))).float()
@@ -221,7 +229,7 @@ class LevelAligner(nn.Module):
             mask = gate(up, mask)
         return Alignment(flow=flow, mask=mask)
 
-    def apply(
+    def move(
         self, generated: Float[Tensor, "batch channel height width"], alignment: Alignment
     ) -> Float[Tensor, "batch channel height width"]:
         """Move a generator map by an alignment."""
@@ -242,6 +250,10 @@ class Decomposition(nn.Module):
         self.levels = nn.ModuleDict(
             {str(resolution): LevelAligner(config, index) for index, resolution in enumerate(config.levels)}
         )
+
+    def level(self, resolution: int) -> LevelAligner:
+        """The aligner of one of the config's levels."""
+        return cast(LevelAligner, self.levels[str(resolution)])
 
     def evidence(
         self, crop: Float[Tensor, "batch 3 size size"], plain: Float[Tensor, "batch 3 size size"]

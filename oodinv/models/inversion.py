@@ -106,11 +106,11 @@ class InversionModel(nn.Module):
         def on_up(resolution: int, feature_map: Tensor) -> Tensor:
             if resolution not in decomposition.config.levels:
                 return feature_map
-            aligner = decomposition.levels[str(resolution)]
+            aligner = decomposition.level(resolution)
             seen = None if evidence is None else F.adaptive_avg_pool2d(evidence, resolution)
             coarser = levels[max(levels)] if levels else None
             levels[resolution] = aligner(feature_map, feature_maps[resolution], seen, coarser)
-            return aligner.apply(feature_map, levels[resolution])
+            return aligner.move(feature_map, levels[resolution])
 
         generated = self.generator.synthesise(w_plus, noise=noise, rng=rng, on_up=on_up)
         return self._result(crop, w_plus, feature_maps, plain, levels, generated)
@@ -141,7 +141,7 @@ class InversionModel(nn.Module):
         def on_up(resolution: int, feature_map: Tensor) -> Tensor:
             if resolution not in inversion.levels:
                 return feature_map
-            return self.decomposition.levels[str(resolution)].apply(feature_map, inversion.levels[resolution])
+            return self.decomposition.level(resolution).move(feature_map, inversion.levels[resolution])
 
         generated = self.generator.synthesise(w_plus, noise=noise, rng=rng, on_up=on_up)
         return self._result(

@@ -87,6 +87,8 @@ class Mapping(nn.Module):
 class StyledConv(nn.Module):
     """Modulated convolution, noise, bias, leaky ReLU."""
 
+    noise: Tensor
+
     def __init__(self, num_in: int, num_out: int, style_dim: int, resolution: int, *, upsample: bool):
         super().__init__()
         self.upsample = upsample

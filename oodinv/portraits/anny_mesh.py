@@ -5,6 +5,9 @@ changes and facial actions. Here its triangles are cut to the bust and split at 
 brows, lips and hairlines can be painted per vertex. Refined vertices are means of base vertices, hence linear.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ MISSING_EXTRA = (
     "the portrait studio needs the packages anny and vtk, which are not installed: "
     "run `pip install 'oodinv[portraits]'`"
 )
-_BUST_BOTTOM = 0.33  # metres; below every photo's lower edge
+_BUST_BOTTOM = 0.24  # metres; below every photo's lower edge
 _TONGUE = slice(13348, 13574)
 _LEFT_EYE, _RIGHT_EYE = slice(13574, 13646), slice(13646, 13718)
 
@@ -53,8 +56,10 @@ class AnnyMesh:
             import torch
             import warp
 
-            # The skinning backend of Anny greets on stdout and warns where there is no CUDA, which is not used.
+            # Anny's skinning backend greets on stdout and warns natively where there is no CUDA, which is not used.
             warp.config.log_level = warp.LOG_ERROR
+            with _native_stderr_off():
+                warp.init()
             import anny
         except ImportError as error:
             raise ImportError(MISSING_EXTRA) from error
@@ -96,6 +101,10 @@ class AnnyMesh:
             eye_centres=centres,
             eye_radius=radius,
         )
+
+    def nearest(self, point: tuple[float, float, float]) -> int:
+        """The vertex at a place on the average head, metres."""
+        return int(np.argmin(((self.template - np.array(point)) ** 2).sum(1)))
 
     def _base_vertices(
         self, phenotype: dict[str, float], changes: dict[str, float], actions: dict[str, float]
@@ -140,6 +149,19 @@ class AnnyMesh:
         return base_values[self._pairs].mean(axis=1)
 
 
+@contextmanager
+def _native_stderr_off() -> Iterator[None]:
+    """Send file descriptor 2 nowhere; Python's own exceptions still pass."""
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
 def _split(
     faces: Int[np.ndarray, "faces 3"], pairs: Int[np.ndarray, "vertices 4"], chosen: Bool[np.ndarray, " faces"]
 ) -> tuple[Int[np.ndarray, "more_faces 3"], Int[np.ndarray, "more_vertices 4"]]:
@@ -174,4 +196,3 @@ def _facial_actions(params: PortraitParams) -> dict[str, float]:
     }
     actions = {f"{name}{side}": value for name, value in sides.items() for side in ("Left", "Right")}
     return actions | {"jawOpen": params.jaw_open, "browInnerUp": params.brow_up}
-

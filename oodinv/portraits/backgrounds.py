@@ -97,7 +97,7 @@ def _rectangles(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.nd
         width, height = rng.uniform(0.05, 0.45, 2)
         u, v = (x - left) / width, (y - top) / height
         inside = ((u >= 0) & (u < 1) & (v >= 0) & (v < 1))[..., None]
-        frame = inside & ((np.minimum(np.minimum(u, 1 - u) * width, np.minimum(v, 1 - v) * height) < 0.012))[..., None]
+        frame = inside & (np.minimum(np.minimum(u, 1 - u) * width, np.minimum(v, 1 - v) * height) < 0.012)[..., None]
         shade = colour * (0.8 + 0.4 * u[..., None])
         picture = np.where(inside, shade, picture)
         picture = np.where(frame, colour * rng.uniform(0.2, 0.6), picture)

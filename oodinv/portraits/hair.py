@@ -45,7 +45,7 @@ def _cap(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams) -> Surface:
     volume = params.hair_side * (1 - high) + params.hair_top * high
     part = 0.035 * params.hair_part
     volume = volume * (1 - 0.45 * np.exp(-(((x - part) / 0.008) ** 2)) * (y < 0.02) * high * abs(params.hair_part))
-    azimuth = np.arctan2(x, y - 0.0)
+    azimuth = np.arctan2(x, y)
     phase = 2 * np.pi * params.hair_phase
     locks = np.sin(azimuth * 9 + phase) * np.sin(z * 160 + 2 * phase) + 0.6 * np.sin(azimuth * 21 - z * 230 + phase)
     volume = volume * (1 + 0.35 * params.hair_wave * locks)
@@ -55,13 +55,13 @@ def _cap(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams) -> Surface:
     colours = np.array(params.hair) * np.clip(strands, 0.6, 1.4)[:, None] * (0.8 + 0.2 * swell)[:, None]
     faces = mesh.faces[(depth[mesh.faces] > -0.006).any(1)]
     vertices = shape.vertices + shape.normals * thickness[:, None]
-    return Surface(vertices=vertices, faces=faces, colours=np.clip(colours, 0, 1), gloss=0.16, shininess=18).compact()
+    return Surface(vertices=vertices, faces=faces, colours=np.clip(colours, 0, 1), gloss=0.16, shininess=18.0).compact()
 
 
 def _curtain(shape: HeadShape, params: PortraitParams) -> Surface:
     """Long hair: a sheet from temple around the back to temple, from the upper skull down to its length."""
     vertices = shape.vertices
-    skull = vertices[(vertices[:, 2] > 0.66 + 0) & (vertices[:, 2] < vertices[:, 2].max() - 0.04)]
+    skull = vertices[(vertices[:, 2] > 0.66) & (vertices[:, 2] < vertices[:, 2].max() - 0.04)]
     half_width, centre_y = np.abs(skull[:, 0]).max(), float(np.mean([skull[:, 1].min(), skull[:, 1].max()])) + 0.012
     half_depth = float(np.ptp(skull[:, 1])) / 2
     top = float(vertices[:, 2].max()) - 0.035
@@ -81,7 +81,7 @@ def _curtain(shape: HeadShape, params: PortraitParams) -> Surface:
     points = np.stack(np.broadcast_arrays(x, y, height), axis=-1)
     strands = 1 + 0.18 * np.sin(around * 43 + 4 * wave * 20 + phase) + 0.10 * np.sin(around * 19 + 6 * down)
     colours = np.array(params.hair) * np.clip(strands * (1 - 0.15 * down), 0.5, 1.4)[..., None]
-    return sheet(points, np.clip(colours, 0, 1), gloss=0.16, shininess=18)
+    return sheet(points, np.clip(colours, 0, 1), gloss=0.16, shininess=18.0)
 
 
 def _full_beard(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams) -> Surface:

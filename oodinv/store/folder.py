@@ -15,7 +15,7 @@ from oodinv.store.protocol import ObjectInfo
 from oodinv.store.walk import scan, walk
 
 TEMPORARY = ".tmp"
-"""Hidden folder of the root where unfinished files live; never listed. What a killed process leaves there is garbage."""
+"""Hidden folder of the root for unfinished files; never listed. What a killed process leaves there is garbage."""
 
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 

@@ -111,16 +111,19 @@ class PhotoFolder:
         full = os.path.join(self._bytes, path)
         try:
             status = os.lstat(full)
-            if not stat.S_ISLNK(status.st_mode):
-                return status if stat.S_ISREG(status.st_mode) else None
-            if not self._inside(os.path.realpath(full)):
-                return None if os.path.isdir(full) else status
-            target = os.stat(full)
         except FileNotFoundError:
-            return status if os.path.islink(full) else None  # a broken link; or removed while we walked
+            return None  # removed while we walked
         except OSError as error:
             raise infrastructure(error, f"looking at {os.fsdecode(full)!r}") from error
-        return target if stat.S_ISREG(target.st_mode) else None
+        if not stat.S_ISLNK(status.st_mode):
+            return status if stat.S_ISREG(status.st_mode) else None
+        try:
+            target = os.stat(full)
+        except OSError:
+            return status  # leads nowhere: the row will say so
+        if stat.S_ISREG(target.st_mode):
+            return target if self._inside(os.path.realpath(full)) else status
+        return None
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[None]:

@@ -19,7 +19,7 @@ from oodinv.models.inversion import Inversion, InversionModel
 from oodinv.training.losses import mask_area_and_binary, multiscale_l1
 from oodinv.training.occlusions import paste_occlusions
 from oodinv.training.pack import Pack, images, out_of_domain, pick
-from oodinv.training.run import Run, average_into, set_rate
+from oodinv.training.run import Run, average_into, channels_last, set_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ def train_decomposition(
     model.decomposition = Decomposition(config)
     average = Decomposition(config).requires_grad_(False)
     average.load_state_dict(model.decomposition.state_dict())
-    model.to(memory_format=torch.channels_last)
+    channels_last(model)
     optimizer = torch.optim.Adam(model.decomposition.parameters(), lr=training.rate)
     start, steps = 0, training.images // training.batch
     if (saved := run.load()) is not None:

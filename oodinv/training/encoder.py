@@ -19,7 +19,7 @@ from oodinv.training.generator import Latents
 from oodinv.training.losses import multiscale_l1
 from oodinv.training.occlusions import paste_occlusions
 from oodinv.training.pack import Pack, images, masks, pick
-from oodinv.training.run import Run, average_into, set_rate
+from oodinv.training.run import Run, average_into, channels_last, set_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def train_encoder(
     average.load_state_dict(encoder.state_dict())
     average.requires_grad_(False)
     for net in (encoder, average):
-        net.to(memory_format=torch.channels_last)
+        channels_last(net)
     optimizer = torch.optim.Adam(encoder.parameters(), lr=training.rate)
     generator.eval().requires_grad_(False)
     start, steps = 0, training.images // training.batch

@@ -8,7 +8,7 @@ architecture keeps every earlier layer as it is.
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,10 +17,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from oodinv.models.discriminator import Discriminator
-from oodinv.models.stylegan2 import Generator, GeneratorConfig
+from oodinv.models.stylegan2 import Generator, GeneratorConfig, ToRGB
 from oodinv.training.losses import discriminator_adversarial, generator_adversarial, multiscale_l1, r1_penalty
 from oodinv.training.pack import Pack, images, masks, pick
-from oodinv.training.run import Run, average_into, set_rate
+from oodinv.training.run import Run, average_into, channels_last, set_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +72,8 @@ def grow(generator: Generator, resolution: int) -> Generator:
     state = grown.state_dict()
     state.update(generator.state_dict())
     grown.load_state_dict(state)
-    for to_rgb in grown.to_rgbs[len(generator.to_rgbs) :]:
-        torch.nn.init.zeros_(to_rgb.weight)
+    for to_rgb in list(grown.to_rgbs)[len(generator.to_rgbs) :]:
+        torch.nn.init.zeros_(cast(ToRGB, to_rgb).weight)
     return grown
 
 
@@ -81,10 +81,10 @@ class _State:
     """Networks and optimisers of the running phase."""
 
     def __init__(self, generator: Generator, average: Generator):
-        self.generator = generator.to(memory_format=torch.channels_last)
-        self.average = average.to(memory_format=torch.channels_last).requires_grad_(False)
-        self.discriminator = Discriminator(generator.config).to(memory_format=torch.channels_last)
-        # No momentum: StyleGAN2's choice for a moving adversary.
+        self.generator, self.average = generator, average.requires_grad_(False)
+        self.discriminator = Discriminator(generator.config)
+        for network in (self.generator, self.average, self.discriminator):
+            channels_last(network)
         self.opt_g = torch.optim.Adam(self.generator.parameters(), lr=2e-3, betas=(0.0, 0.99))
         self.opt_d = torch.optim.Adam(self.discriminator.parameters(), lr=2e-3, betas=(0.0, 0.99))
 
@@ -135,6 +135,11 @@ def _run_phase(
     phase = training.phases[index]
     steps = phase.images // training.batch
     shown = np.arange(8)
+    # Momentum speeds the regression up; without it, as in StyleGAN2, against an adversary that moves.
+    momentum = 0.0 if phase.adversarial > 0 else 0.9
+    for group in net.opt_g.param_groups:
+        group["betas"] = (momentum, 0.99)
+    before = sum(earlier.images for earlier in training.phases[:index])
     for step in tqdm(range(start, steps), initial=start, total=steps, desc=f"generator {phase.resolution}px"):
         done = step / steps
         rate = phase.rate if phase.final_rate is None else phase.rate + done * (phase.final_rate - phase.rate)
@@ -144,7 +149,9 @@ def _run_phase(
         torch.manual_seed(hash((training.seed, index, step)) % 2**31)
         where = pick(step, training.batch, len(pack), seed=training.seed * 100 + index)
         losses = _step(pack, latents, net, training, phase, where, step, done)
-        average_into(net.average, net.generator, 0.5 ** (training.batch / training.ema_images))
+        # Short at the beginning, when the weights still travel far.
+        half_life = min(training.ema_images, 0.1 * (before + (step + 1) * training.batch))
+        average_into(net.average, net.generator, 0.5 ** (training.batch / half_life))
         if step % 50 == 0:
             run.log(phase=index, step=step, rate=rate, **losses)
         if (step + 1) % training.save_every == 0:

@@ -65,7 +65,7 @@ def test_flows_stay_below_the_largest_displacement(displacement):
     net = Decomposition(_config(max_displacement=displacement, choices=Choices(see_error=False)))
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter)
-    result = net.levels["8"](torch.randn(2, 12, 8, 8), torch.randn(2, 6, 8, 8), None, None)
+    result = net.level(8)(torch.randn(2, 12, 8, 8), torch.randn(2, 6, 8, 8), None, None)
     assert result.flow.abs().max() <= displacement
     assert result.mask.min() >= 0 and result.mask.max() <= 1
 
@@ -73,16 +73,16 @@ def test_flows_stay_below_the_largest_displacement(displacement):
 def test_a_fresh_aligner_hardly_moves_anything():
     torch.manual_seed(0)
     net = Decomposition(_config())
-    result = net.levels["8"](torch.randn(2, 12, 8, 8), torch.randn(2, 6, 8, 8), torch.rand(2, 6, 8, 8), None)
+    result = net.level(8)(torch.randn(2, 12, 8, 8), torch.randn(2, 6, 8, 8), torch.rand(2, 6, 8, 8), None)
     assert result.flow.abs().max() < 0.01
 
 
 def test_a_region_ruled_in_domain_by_the_coarser_level_stays_in_domain():
     torch.manual_seed(0)
     net = Decomposition(_config(choices=Choices(see_error=False)))
-    coarse = net.levels["8"](torch.randn(1, 12, 8, 8), torch.randn(1, 6, 8, 8), None, None)
+    coarse = net.level(8)(torch.randn(1, 12, 8, 8), torch.randn(1, 6, 8, 8), None, None)
     nothing = type(coarse)(flow=coarse.flow, mask=torch.zeros_like(coarse.mask))
-    fine = net.levels["16"](torch.randn(1, 8, 16, 16), torch.randn(1, 4, 16, 16), None, nothing)
+    fine = net.level(16)(torch.randn(1, 8, 16, 16), torch.randn(1, 4, 16, 16), None, nothing)
     assert fine.mask.max() == 0
 
 
@@ -97,7 +97,7 @@ def test_the_published_shape_has_the_published_number_of_parameters(channels, co
                 choices=Choices(logit_norm=True, see_error=False),
             )
         )
-    level = net.levels["32"]
+    level = net.level(32)
     ours = sum(p.numel() for p in level.parameters()) - sum(p.numel() for p in level.project_encoder.parameters())
     assert ours == count
 

@@ -1,0 +1,67 @@
+"""From a request to settings: everything that can be refused is refused here, before anything is written."""
+
+import heapq
+import os
+
+from flows.request import AugmentRequest
+from oodinv.bundles.bundle import find_bundle
+from oodinv.edits import EditError, parse_edit
+from oodinv.engine.settings import RunSettings, edit_product, faces_product
+from oodinv.faces import load_detector
+from oodinv.ledger.inventory import Inventory
+from oodinv.ledger.preflight import check_locations
+
+MAX_PREVIEWS = 32
+
+
+def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
+    """Check a request and derive its products; `write=False` leaves no trace in the target.
+
+    Raises:
+        LocationError, BundleError, EditError, DetectorUnavailable: With what was expected and what to do.
+    """
+    check_locations(request.source, request.target, write=write)
+    bundle = find_bundle(request.bundle)
+    known = bundle.spec.edits
+    edits = [parse_edit(text) for text in request.edits]
+    for edit in {edit.name for combined in edits for edit in combined}:
+        if edit not in known:
+            raise EditError(f"bundle {bundle.spec.name!r} has no edit {edit!r}: it has {sorted(known)}")
+    detector = load_detector(request.detector)
+    faces = faces_product(detector.name, detector.weights_sha256)
+    products = tuple(
+        edit_product(
+            combined,
+            faces=faces,
+            bundle=bundle,
+            output=request.output,
+            format=request.format,
+            quality=request.quality,
+            keep=frozenset(request.keep),
+            seed=request.seed,
+        )
+        for combined in edits
+    )
+    return RunSettings(
+        source=request.source,
+        target=request.target,
+        detector=request.detector,
+        bundle=request.bundle,
+        faces=faces,
+        products=products,
+        output=request.output,
+        format=request.format,
+        quality=request.quality,
+        keep=frozenset(request.keep),
+        seed=request.seed,
+    )
+
+
+def preview_samples(inventory: Inventory) -> frozenset[str]:
+    """The samples whose faces are shown: those with the smallest ids, whatever the order or the shards."""
+    return frozenset(heapq.nsmallest(MAX_PREVIEWS, set(inventory.table["sample_id"].to_pylist())))
+
+
+def num_workers(request: AugmentRequest) -> int:
+    """Actors to start."""
+    return request.workers or min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)

@@ -1,0 +1,47 @@
+"""A request from a file and the command line."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from flows.request import AugmentRequest
+
+
+class RequestError(ValueError):
+    """The request cannot be read; the message says which field and what was expected."""
+
+
+def read_request(path: Path | None, options: Mapping[str, Any]) -> AugmentRequest:
+    """Merge a request file with options; options win.
+
+    Raises:
+        RequestError: The file is not a mapping, or a field is missing, unknown or out of range.
+    """
+    fields: dict[str, Any] = {}
+    if path is not None:
+        text = path.read_text()
+        try:
+            loaded = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        except (ValueError, yaml.YAMLError) as error:
+            raise RequestError(f"{path} is not readable: {str(error)[:300]}") from error
+        if not isinstance(loaded, dict):
+            raise RequestError(f"{path} must hold fields like `source: photos`, got {type(loaded).__name__}")
+        fields = loaded
+    try:
+        return AugmentRequest.model_validate(fields | dict(options))
+    except ValidationError as error:
+        raise RequestError("\n".join(_line(problem) for problem in error.errors())) from error
+
+
+def _line(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"]) or "request"
+    option = {"edits": "--edit"}.get(name, "--" + name.replace("_", "-"))
+    if problem["type"] == "missing":
+        return f"{option} is needed"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown field {name!r}: expected some of {', '.join(AugmentRequest.model_fields)}"
+    return f"{option}: {problem['msg'].removeprefix('Value error, ')}, got {str(problem['input'])[:80]!r}"

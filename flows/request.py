@@ -1,0 +1,52 @@
+"""What the augment flow is asked for; the Prefect UI draws its form from this."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from oodinv.edits import format_edits, parse_edit
+
+
+class AugmentRequest(BaseModel):
+    """One run over a folder of photos."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str = Field(description="Folder of photos")
+    target: str = Field(description="Folder of the dataset; an existing one is continued")
+    edits: tuple[str, ...] = Field(
+        min_length=1,
+        description="Each becomes a product: smile=+1.5, or several combined: smile=+1.5,age=-1, or identity",
+    )
+    bundle: str = Field(default="embedded", description="Model bundle: a name or a folder")
+    detector: Literal["centerface", "face-alignment"] = Field(default="centerface", description="Face detector")
+    output: Literal["photo", "crop"] = Field(default="photo", description="Write whole photos, or one crop per face")
+    format: Literal["jpeg", "png", "webp"] = Field(default="jpeg", description="File format of the images")
+    quality: int = Field(default=95, ge=1, le=100, description="Of JPEG and WebP")
+    keep: tuple[Literal["masks", "crops", "latents"], ...] = Field(default=(), description="Also write these, per face")
+    shard_size: int = Field(
+        default=256, ge=1, le=10_000, description="Photos per shard, the unit of work and resumption"
+    )
+    wave_shards: int = Field(default=16, ge=1, le=1_000, description="Shards per wave, one task run each wave")
+    workers: int | None = Field(
+        default=None, ge=1, le=1_000, description="Actors; empty = one per processor, at most 8"
+    )
+    max_failed_share: float = Field(
+        default=0.05, ge=0, le=1, description="More failed photos than this end with code 1"
+    )
+    seed: int = Field(default=0, ge=0, description="Of random noise; the default noise is fixed")
+    dry_run: bool = Field(default=False, description="Plan and say what would be done; write nothing")
+
+    @field_validator("edits")
+    @classmethod
+    def _edits_are_readable_and_differ(cls, edits: tuple[str, ...]) -> tuple[str, ...]:
+        canonical = [format_edits(parse_edit(text)) for text in edits]
+        doubled = sorted({text for text in canonical if canonical.count(text) > 1})
+        if doubled:
+            raise ValueError(f"every edit may be asked for once, got {doubled} twice")
+        return tuple(canonical)
+
+    @field_validator("keep")
+    @classmethod
+    def _keep_is_a_set(cls, keep: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(set(keep)))

@@ -1,0 +1,48 @@
+"""A bundle for people: what it is, and whether it works."""
+
+import torch
+
+from oodinv.bundles.bundle import find_bundle
+from oodinv.bundles.inverter import Inverter
+from oodinv.bundles.spec import BundleError
+
+
+def describe_bundle(name: str) -> str:
+    """Spec and card as text.
+
+    Raises:
+        BundleError: There is no such bundle.
+    """
+    bundle = find_bundle(name)
+    spec = bundle.spec
+    lines = [
+        f"{spec.name} {spec.version}, setting {spec.setting}, {spec.resolution} px, licence {spec.licence}",
+        f"sha256 {bundle.sha256}",
+        f"levels {list(spec.decomposition.levels)}, {spec.decomposition.num_iterations} alignment rounds",
+        "edits",
+    ]
+    for edit, what in spec.edits.items():
+        low, high = what.safe_range
+        lines.append(f"  {edit}: {what.unit}; safe from {low:g} to {high:g}")
+    card = bundle.folder / spec.card
+    return "\n".join(lines) + ("\n\n" + card.read_text() if card.is_file() else "")
+
+
+def verify_bundle(name: str) -> str:
+    """Check hashes, shapes and numbers, and run the model once.
+
+    Returns:
+        One line.
+
+    Raises:
+        BundleError: With what is wrong.
+    """
+    inverter = Inverter.from_bundle(name)
+    size = inverter.resolution
+    inversion = inverter.invert(torch.zeros(1, 3, size, size))
+    if not torch.isfinite(inversion.reconstruction).all():
+        raise BundleError(f"bundle {name}: the model gives NaN or infinite numbers for a grey crop")
+    files = len(inverter.bundle.spec.files)
+    return (
+        f"{inverter.bundle.spec.name} {inverter.bundle.spec.version} is whole: {files} files, {inverter.bundle.sha256}"
+    )

@@ -1,0 +1,219 @@
+"""The pool: hands jobs to actors, and owns what happens when one dies, hangs or raises.
+
+An actor that dies or stands still longer than the deadline is killed and replaced, and its job is tried again. The
+sample an actor was at when that happened is a suspect; one that was there twice is put on the job's quarantine list,
+and the job goes on without it. Ray itself retries nothing.
+"""
+
+import logging
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, runtime_checkable
+
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+
+from oodinv.cluster.beacon import Beacon, Position
+
+logger = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Job(Protocol):
+    """A piece of work that can be sent to an actor."""
+
+    @property
+    def shard_id(self) -> str:
+        """Names the job."""
+
+    @property
+    def quarantine(self) -> frozenset[str]:
+        """Samples not to touch."""
+
+    def without(self, sample_id: str) -> "Job":
+        """The same job with one more sample in quarantine."""
+
+
+@runtime_checkable
+class Worker(Protocol):
+    """What an actor runs."""
+
+    def run(self, job: Any, on_sample: Callable[[str], None]) -> Any:
+        """Do a job; call `on_sample` before each sample. Returns a small receipt."""
+
+
+class Fatal(Exception):
+    """Raised by a worker when no retry can help, e.g. a full disk: the whole run stops."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A job that ended, well or badly."""
+
+    job: Any
+    receipt: Any | None
+    """None when all attempts failed."""
+    attempts: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolSettings:
+    """How patient the pool is."""
+
+    size: int
+    """Actors."""
+    num_cpus: float = 1.0
+    """Logical processors per actor."""
+    sample_deadline_s: float = 180.0
+    """Longest an actor may stand at one sample, model loading included."""
+    max_attempts: int = 4
+    """Attempts per job; one that puts a sample into quarantine starts counting anew."""
+
+
+class _Actor:
+    def __init__(self, name: str, make_worker: Callable[[], Worker], beacon: Any) -> None:
+        self._name, self._beacon = name, beacon
+        self._say(None)
+        self._worker = make_worker()
+
+    def run(self, job: Any) -> Any:
+        self._say(None)
+        return self._worker.run(job, self._say)
+
+    def _say(self, sample_id: str | None) -> None:
+        # Waited for: a message still in this process when it dies would never tell which sample killed it.
+        ray.get(self._beacon.report.remote(self._name, sample_id))
+
+
+_RemoteActor = ray.remote(max_restarts=0, max_task_retries=0)(_Actor)
+
+
+@dataclass
+class _Member:
+    name: str
+    handle: Any
+    job: Any = None
+    reference: Any = None
+
+
+@dataclass
+class _Record:
+    attempts: int = 0
+    suspects: Counter[str] = field(default_factory=Counter)
+
+
+class Pool:
+    """Actors around workers. Needs a running Ray."""
+
+    def __init__(self, make_worker: Callable[[], Worker], settings: PoolSettings):
+        self._make_worker, self._settings = make_worker, settings
+        self._beacon: Any = Beacon.remote()
+        self._members = [self._spawn() for _ in range(settings.size)]
+        self._records: dict[str, _Record] = {}
+        self.replaced = 0
+
+    def run(self, jobs: Iterable[Job], on_tick: Callable[[dict[str, Position]], None] | None = None) -> Iterator[Done]:
+        """Work through jobs, at most one per actor at a time; yield each as it ends.
+
+        Args:
+            jobs: Read lazily.
+            on_tick: Called about once a second with where the actors stand.
+
+        Raises:
+            Fatal: A worker said that no retry can help.
+        """
+        waiting = iter(jobs)
+        again: deque[Job] = deque()
+        exhausted = False
+        while True:
+            for member in self._members:
+                if member.job is not None:
+                    continue
+                job = again.popleft() if again else next(waiting, None)
+                exhausted = exhausted or (job is None)
+                if job is not None:
+                    self._records.setdefault(job.shard_id, _Record()).attempts += 1
+                    member.job, member.reference = job, member.handle.run.remote(job)
+            running = [member for member in self._members if member.job is not None]
+            if not running and exhausted and not again:
+                return
+            ready, _ = ray.wait([member.reference for member in running], num_returns=1, timeout=1.0)
+            positions = self._positions()
+            if on_tick is not None:
+                on_tick(positions)
+            for member in running:
+                if member.reference in ready:
+                    done = self._collect(member, again, positions)
+                    if done is not None:
+                        yield done
+                elif self._is_stuck(member, positions):
+                    seconds = self._settings.sample_deadline_s
+                    done = self._failed(member, again, positions, f"stood at one sample for more than {seconds:g} s")
+                    if done is not None:
+                        yield done
+
+    def close(self) -> None:
+        """Kill the actors."""
+        for member in self._members:
+            ray.kill(member.handle, no_restart=True)
+        ray.kill(self._beacon, no_restart=True)
+
+    def _spawn(self) -> _Member:
+        name = uuid.uuid4().hex[:12]
+        handle = _RemoteActor.options(num_cpus=self._settings.num_cpus).remote(name, self._make_worker, self._beacon)
+        return _Member(name=name, handle=handle)
+
+    def _positions(self) -> dict[str, Position]:
+        return ray.get(self._beacon.positions.remote(), timeout=60)
+
+    def _is_stuck(self, member: _Member, positions: dict[str, Position]) -> bool:
+        position = positions.get(member.name)
+        return position is not None and position.age_s > self._settings.sample_deadline_s
+
+    def _collect(self, member: _Member, again: deque[Job], positions: dict[str, Position]) -> Done | None:
+        try:
+            receipt = ray.get(member.reference)
+        except RayTaskError as error:
+            cause = error.cause if isinstance(error.cause, BaseException) else error
+            if isinstance(cause, Fatal):
+                raise cause from error
+            # What the exception left behind in the process is unknown: a fresh actor costs seconds.
+            return self._failed(member, again, positions, f"{type(cause).__name__}: {str(cause)[:300]}")
+        except RayActorError as error:
+            return self._failed(member, again, positions, f"its process died: {_last_words(error)}")
+        job, member.job, member.reference = member.job, None, None
+        return Done(job=job, receipt=receipt, attempts=self._records.pop(job.shard_id).attempts)
+
+    def _failed(self, member: _Member, again: deque[Job], positions: dict[str, Position], reason: str) -> Done | None:
+        """Replace the actor; queue the job again, or give it up."""
+        job = member.job
+        position = positions.get(member.name)
+        sample = position.sample_id if position is not None else None
+        ray.kill(member.handle, no_restart=True)
+        self._beacon.forget.remote(member.name)
+        fresh = self._spawn()
+        member.name, member.handle, member.job, member.reference = fresh.name, fresh.handle, None, None
+        self.replaced += 1
+        record = self._records[job.shard_id]
+        logger.warning("shard %s, attempt %d: %s; at sample %s", job.shard_id, record.attempts, reason, sample)
+        if sample is not None:
+            record.suspects[sample] += 1
+            if record.suspects[sample] >= 2:
+                logger.warning("sample %s was there twice: quarantined", sample)
+                self._records[job.shard_id] = replace(record, attempts=0)
+                again.append(job.without(sample))
+                return None
+        if record.attempts < self._settings.max_attempts:
+            again.append(job)
+            return None
+        self._records.pop(job.shard_id)
+        return Done(job=job, receipt=None, attempts=record.attempts, error=reason)
+
+
+def _last_words(error: RayActorError) -> str:
+    """The end of Ray's account, where an exception of the constructor stands; one bounded line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " | ".join(lines[-2:])[:400]

@@ -1,0 +1,88 @@
+"""The faces product of one shard: rows about every face, no pixels."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from oodinv.engine.fetch import fetch_photo
+from oodinv.engine.outcome import NO_FACE, QUARANTINED, TINY_FACE, Reason, reason_for
+from oodinv.engine.settings import FACES_CROP, ShardJob
+from oodinv.engine.timers import Timers
+from oodinv.faces.align import crop_transform
+from oodinv.faces.face import Face, FaceDetector, is_too_small
+from oodinv.ledger.inventory import Sample
+from oodinv.store import Store, StoreError
+
+Row = dict[str, Any]
+
+
+def face_rows(
+    job: ShardJob, source: Store, detector: FaceDetector, timers: Timers, on_sample: Callable[[str], None]
+) -> list[Row]:
+    """One terminal row per face, or one per photo that has none.
+
+    Rows lack what is the same for the whole part (product, attempt, time); see `publish`.
+    """
+    rows: list[Row] = []
+    for sample in job.samples:
+        on_sample(sample.sample_id)
+        if sample.sample_id in job.quarantine:
+            rows.append(about_photo(sample, QUARANTINED))
+        else:
+            rows += _sample_rows(sample, source, detector, timers)
+    return rows
+
+
+def _sample_rows(sample: Sample, source: Store, detector: FaceDetector, timers: Timers) -> list[Row]:
+    stage = "fetch"
+    try:
+        with timers("fetch_decode"):
+            photo = fetch_photo(source, sample)
+        stage = "detect"
+        with timers("detect"):
+            faces = detector.detect(photo)
+    except StoreError:
+        raise
+    except Exception as error:
+        return [about_photo(sample, reason_for(error, stage))]
+    height, width = photo.shape[:2]
+    size = {"photo_width": width, "photo_height": height, "detector": detector.name}
+    if not faces:
+        return [about_photo(sample, NO_FACE) | size | {"num_faces": 0}]
+    return [
+        sample.row_fields() | size | {"face_index": index, "num_faces": len(faces)} | _face_fields(face)
+        for index, face in enumerate(faces)
+    ]
+
+
+def about_photo(sample: Sample, reason: Reason) -> Row:
+    """The one row of a photo that has no row per face."""
+    return sample.row_fields() | {"face_index": -1} | reason.fields()
+
+
+def _face_fields(face: Face) -> Row:
+    fields: Row = {
+        "det_score": face.score,
+        "bbox": face.bbox,
+        "landmarks": face.landmarks,
+        "landmark_scheme": face.scheme,
+    }
+    if is_too_small(face):
+        return fields | TINY_FACE.fields()
+    try:
+        transform = crop_transform(face, FACES_CROP)
+    except ValueError as error:
+        return fields | reason_for(error, "align").fields()
+    return fields | {"crop_transform": transform, "status": "ok"}
+
+
+def face_of(row: Mapping[str, Any]) -> Face:
+    """The face that a row of the faces product tells of."""
+    x0, y0, x1, y1 = row["bbox"]
+    return Face(
+        bbox=(x0, y0, x1, y1),
+        score=row["det_score"],
+        landmarks=np.asarray(row["landmarks"], dtype=np.float32).reshape(-1, 2),
+        scheme=row["landmark_scheme"],
+    )

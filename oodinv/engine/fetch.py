@@ -1,0 +1,23 @@
+"""Bytes of a planned sample, decoded."""
+
+import numpy as np
+from jaxtyping import UInt8
+
+from oodinv.engine.outcome import Changed
+from oodinv.imaging.decode import decode_photo
+from oodinv.ledger.inventory import Sample
+from oodinv.store import Store
+
+
+def fetch_photo(source: Store, sample: Sample) -> UInt8[np.ndarray, "height width 3"]:
+    """Read and decode the version of a photo that was planned.
+
+    Raises:
+        Changed: The object has another etag now; the next run plans it anew.
+        ObjectMissing: It is gone.
+        PhotoError: It cannot be decoded.
+    """
+    found = source.head(sample.key)
+    if found.etag != sample.etag:
+        raise Changed("the photo changed after the run was planned; the next run takes the new version")
+    return decode_photo(source.get(sample.key))

@@ -1,0 +1,110 @@
+"""What a run computes: the products, their fingerprints, and what a worker needs to know."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from oodinv.bundles.bundle import Bundle
+from oodinv.edits import Edit, edit_slug, format_edits
+from oodinv.imaging.decode import DecodeLimits
+from oodinv.ledger.inventory import Sample
+from oodinv.ledger.products import Product as ProductDefinition
+from oodinv.ledger.products import define_product
+
+Output = Literal["photo", "crop"]
+Format = Literal["jpeg", "png", "webp"]
+Keep = Literal["masks", "crops", "latents"]
+
+FACES_CROP = 1024
+"""Crop size that `crop_transform` in faces rows refers to: FFHQ's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """One thing a run makes of every photo."""
+
+    definition: ProductDefinition
+    edits: tuple[Edit, ...] | None
+    """None for the faces product; empty for the reconstruction."""
+
+    @property
+    def name(self) -> str:
+        """As in the ledger."""
+        return self.definition.name
+
+    @property
+    def slug(self) -> str:
+        """The readable part of the name."""
+        return self.definition.slug
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """All a worker needs, small enough to be sent to it."""
+
+    source: str
+    target: str
+    detector: str
+    bundle: str
+    faces: Product
+    products: tuple[Product, ...]
+    output: Output
+    format: Format
+    quality: int
+    keep: frozenset[Keep]
+    seed: int
+    previews: frozenset[str] = frozenset()
+    """Samples whose faces get a preview strip for the contact sheet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardJob:
+    """The unit of work: a shard and what it lacks."""
+
+    shard_id: str
+    samples: tuple[Sample, ...]
+    missing: tuple[str, ...]
+    """Names of products."""
+    quarantine: frozenset[str] = frozenset()
+    """Samples that killed a worker: they get a row and are not touched."""
+
+    def without(self, sample_id: str) -> "ShardJob":
+        """The same work with one more sample in quarantine."""
+        return replace(self, quarantine=self.quarantine | {sample_id})
+
+
+def faces_product(detector: str, weights_sha256: str) -> Product:
+    """The product of rows about faces: what it depends on is the decoder, the detector and the alignment."""
+    limits = DecodeLimits()
+    parameters = {
+        "limits": [limits.max_bytes, limits.max_pixels, limits.max_side],
+        "detector": detector,
+        "detector_sha256": weights_sha256,
+    }
+    return Product(definition=define_product("faces", parameters, ("decode", "detect", "align")), edits=None)
+
+
+def edit_product(
+    edits: tuple[Edit, ...],
+    *,
+    faces: Product,
+    bundle: Bundle,
+    output: Output,
+    format: Format,
+    quality: int,
+    keep: frozenset[Keep],
+    seed: int,
+) -> Product:
+    """The product of one edit."""
+    parameters = {
+        "faces": faces.definition.fingerprint,
+        "edit": format_edits(edits),
+        "bundle_sha256": bundle.sha256,
+        "noise": "fixed",
+        "output": output,
+        "format": format,
+        "quality": quality if format != "png" else None,
+        "keep": sorted(keep),
+        "seed": seed,
+    }
+    algorithms = ("decode", "align", "model", "compose", "encode")
+    return Product(definition=define_product(edit_slug(edits), parameters, algorithms), edits=edits)

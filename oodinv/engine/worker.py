@@ -1,0 +1,127 @@
+"""A worker: holds detector and model, turns shards into commits. Any process can be one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+
+from oodinv.bundles.inverter import Inverter
+from oodinv.engine.edit_stage import EditStage
+from oodinv.engine.faces_stage import Row, face_rows
+from oodinv.engine.settings import RunSettings, ShardJob
+from oodinv.engine.timers import Timers
+from oodinv.engine.upload import Upload
+from oodinv.faces import FaceDetector, load_detector
+from oodinv.ledger.commit import CommitId, FacesCommit, publish, read_commit, read_commit_bytes
+from oodinv.ledger.inventory import Shard
+from oodinv.ledger.part import read_part, write_part
+from oodinv.store import open_source, open_store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What a worker tells about a shard; small, no pixels."""
+
+    shard_id: str
+    outcomes: Mapping[str, str]
+    """Per product: `done`, `already-mine`, or `lost` to another attempt."""
+    samples: Mapping[str, Mapping[str, int]]
+    """Per product: samples by status."""
+    timers: Mapping[str, float]
+    """Seconds by stage."""
+    errors: Mapping[str, int] = field(default_factory=dict)
+    """Samples and faces by error class, over the products of this receipt."""
+
+
+class ShardWorker:
+    """Does shards, one after the other. Models are loaded with the first shard that needs them."""
+
+    def __init__(self, settings: RunSettings):
+        self._settings = settings
+        self._source, self._target = open_source(settings.source), open_store(settings.target)
+
+    @cached_property
+    def _detector(self) -> FaceDetector:
+        return load_detector(self._settings.detector)
+
+    @cached_property
+    def _inverter(self) -> Inverter:
+        return Inverter.from_bundle(self._settings.bundle)
+
+    def run(self, job: ShardJob, on_sample: Callable[[str], None] = lambda _: None) -> Receipt:
+        """Make and publish the products a shard lacks.
+
+        Args:
+            job: The shard and its missing products.
+            on_sample: Called with the sample's id before each sample of each stage.
+
+        Returns:
+            What was published.
+
+        Raises:
+            StoreError: The target failed, e.g. the disk is full. Nothing half done is visible.
+        """
+        timers = Timers()
+        shard = Shard(shard_id=job.shard_id, samples=job.samples)
+        faces = self._settings.faces.name
+        outcomes: dict[str, str] = {}
+        if faces in job.missing:
+            with timers("faces"):
+                upload = Upload(self._target, faces, job.shard_id)
+                rows = face_rows(job, self._source, self._detector, timers, on_sample)
+                outcomes[faces] = self._publish(upload, faces, shard, rows, timers, None)
+        wanted = [product.name for product in self._settings.products if product.name in job.missing]
+        if wanted:
+            # Read back from the ledger: whoever published the faces, all edits are made from the same rows.
+            faces_rows, faces_commit = self._committed_faces(shard)
+            uploads = {name: Upload(self._target, name, job.shard_id) for name in wanted}
+            stage = EditStage(self._settings, self._source, self._inverter, timers)
+            with timers("edits"):
+                made = stage.rows(job, faces_rows, uploads, on_sample)
+            for name in wanted:
+                outcomes[name] = self._publish(uploads[name], name, shard, made[name], timers, faces_commit)
+        return self._receipt(job, outcomes, timers)
+
+    def _publish(
+        self,
+        upload: Upload,
+        product: str,
+        shard: Shard,
+        rows: list[Row],
+        timers: Timers,
+        faces_commit: FacesCommit | None,
+    ) -> str:
+        common = {"product": product, "attempt": upload.attempt, "committed_at": datetime.now(UTC)}
+        with timers("publish"):
+            commit = write_part(
+                self._target,
+                product=product,
+                shard=shard,
+                attempt=upload.attempt,
+                rows=[row | common for row in rows],
+                objects=upload.objects,
+                timers=timers.rounded(),
+                faces_commit=faces_commit,
+            )
+            return publish(self._target, commit)
+
+    def _committed_faces(self, shard: Shard) -> tuple[dict[str, list[Row]], FacesCommit]:
+        """Rows by sample of the faces commit, and which commit that was."""
+        found = CommitId(product=self._settings.faces.name, shard_id=shard.shard_id, generation=0)
+        commit, sha256 = read_commit_bytes(self._target, found)
+        rows: dict[str, list[Row]] = {}
+        for row in read_part(self._target, commit).to_pylist():
+            rows.setdefault(row["sample_id"], []).append(row)
+        return rows, FacesCommit(key=commit.key, sha256=sha256)
+
+    def _receipt(self, job: ShardJob, outcomes: Mapping[str, str], timers: Timers) -> Receipt:
+        samples: dict[str, dict[str, int]] = {}
+        errors: dict[str, int] = {}
+        for product in outcomes:
+            commit = read_commit(self._target, CommitId(product=product, shard_id=job.shard_id, generation=0))
+            samples[product] = dict(commit.samples)
+            for name in read_part(self._target, commit)["error_class"].drop_null().to_pylist():
+                errors[name] = errors.get(name, 0) + 1
+        return Receipt(
+            shard_id=job.shard_id, outcomes=dict(outcomes), samples=samples, timers=timers.rounded(), errors=errors
+        )

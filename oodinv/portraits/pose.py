@@ -1,0 +1,26 @@
+"""Turning a head: yaw, pitch and roll, with shoulders that follow by a part."""
+
+import numpy as np
+from jaxtyping import Float
+
+from oodinv.portraits.params import PortraitParams
+from oodinv.portraits.surfaces import rotation_x, rotation_y, rotation_z
+
+_NECK_PIVOT_Y = -0.03  # metres; the axis a head turns about lies a little before the ears
+
+
+def turn(vertices: Float[np.ndarray, "vertices 3"], params: PortraitParams) -> Float[np.ndarray, "vertices 3"]:
+    """Turn points by the portrait's yaw, pitch and roll; shoulders follow the head by a part of it."""
+    share = np.clip((vertices[:, 2:] - 0.43) / 0.12, 0, 1)
+    share = 0.35 + 0.65 * share * share * (3 - 2 * share)
+    pivot = np.array([0.0, _NECK_PIVOT_Y, 0.56])
+    # Rotations by a share of the angles: interpolate between the two poses the share stands for.
+    low, high = (_rotation(params, part) for part in (0.35, 1.0))
+    centred = vertices - pivot
+    weight = (share - 0.35) / 0.65
+    return centred @ low.T * (1 - weight) + centred @ high.T * weight + pivot
+
+
+def _rotation(params: PortraitParams, part: float) -> Float[np.ndarray, "3 3"]:
+    yaw, pitch, roll = np.radians([params.yaw, params.pitch, params.roll]) * part
+    return rotation_y(roll) @ rotation_z(yaw) @ rotation_x(-pitch)

@@ -1,0 +1,261 @@
+import os
+import tempfile
+import threading
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from faulty_store import FaultyStore
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from memory_store import MemoryStore
+from tiny_run import FACES, do_faces, write_photos
+
+from oodinv.ledger import LedgerError, fsck, load_inventory, missing_work, plan_inventory, sample_id
+from oodinv.ledger.audit_inventory import audit_inventory
+from oodinv.ledger.parquet import to_parquet
+from oodinv.store import FolderStore, PhotoFolder
+
+
+@pytest.fixture
+def source(tmp_path):
+    return PhotoFolder(root=write_photos(tmp_path / "photos", {f"{n}.jpg": "1 faces" for n in range(5)}))
+
+
+@pytest.fixture
+def target(tmp_path):
+    return FolderStore(root=tmp_path / "target")
+
+
+def dealt(inventory):
+    return {shard_id: [sample.key for sample in inventory.samples(shard_id)] for shard_id in inventory.shards()}
+
+
+def test_photos_are_dealt_in_the_order_of_their_keys(source, target):
+    inventory = plan_inventory(source, target, 2)
+    assert dealt(inventory) == {
+        "1-000000": ["0.jpg", "1.jpg"],
+        "1-000001": ["2.jpg", "3.jpg"],
+        "1-000002": ["4.jpg"],
+    }
+    assert (inventory.parts, inventory.added, inventory.num_samples) == (1, 5, 5)
+    sample = inventory.samples("1-000002")[0]
+    assert sample.sample_id == sample_id("4.jpg")
+    assert (sample.size, sample.etag, sample.generation) == (7, source.head("4.jpg").etag, 0)
+
+
+def test_an_unchanged_source_writes_nothing(source, target):
+    before = plan_inventory(source, target, 2)
+    again = plan_inventory(source, target, 3)
+    assert (again.parts, again.added) == (1, 0)
+    assert again.table.equals(before.table) and load_inventory(target).table.equals(before.table)
+
+
+def test_new_and_changed_photos_go_to_new_shards_and_nothing_else_moves(source, target):
+    before = dealt(plan_inventory(source, target, 2))
+    (source.root / "9.jpg").write_text("new")
+    (source.root / "1.jpg").write_text("changed content")
+    (source.root / "3.jpg").unlink()
+    inventory = plan_inventory(source, target, 2)
+    assert dealt(inventory) == {**before, "2-000000": ["1.jpg", "9.jpg"]}
+    assert [sample.generation for sample in inventory.samples("2-000000")] == [1, 0]
+    assert inventory.live_generation(sample_id("1.jpg")) == 1
+    assert inventory.live_generation(sample_id("9.jpg")) == inventory.live_generation(sample_id("0.jpg")) == 0
+    assert (inventory.added, inventory.num_samples) == (2, 6)
+
+
+def test_other_files_are_ignored_and_counted(source, target):
+    write_photos(source.root, {"notes.txt": "x", "a/Thumbs.db": "x", "._0.jpg": "x", "B.JPEG": "x", "c.HEIC": "x"})
+    inventory = plan_inventory(source, target)
+    assert inventory.ignored == 2
+    assert [sample.key for sample in inventory.samples("1-000000")][-2:] == ["B.JPEG", "c.HEIC"]
+
+
+def test_a_source_without_photos_is_refused(tmp_path, target):
+    empty = PhotoFolder(root=write_photos(tmp_path / "empty", {"notes.txt": "x"}))
+    with pytest.raises(LedgerError, match=r"no photos in .*empty \(1 other files\): expected names ending in \.jpg"):
+        plan_inventory(empty, target)
+    assert not target.root.exists()
+
+
+def test_a_shard_of_no_samples_is_refused(source, target):
+    with pytest.raises(ValueError, match="shard_size must be at least 1, got 0"):
+        plan_inventory(source, target, 0)
+
+
+def test_a_folder_that_is_no_dataset_is_said_to_be_none(target):
+    with pytest.raises(LedgerError, match="this is not a dataset yet"):
+        load_inventory(target)
+
+
+def test_a_deleted_part_is_noticed(source, target):
+    for number in range(3):
+        (source.root / f"new-{number}.jpg").write_text("x")
+        plan_inventory(source, target)
+    target.delete("inventory/2.parquet")
+    with pytest.raises(LedgerError, match=r"inventory/2\.parquet is missing .*backup, or start a new target"):
+        plan_inventory(source, target)
+
+
+def test_part_ten_comes_after_part_nine(source, target):
+    for number in range(11):
+        (source.root / f"new-{number}.jpg").write_text("x")
+        assert plan_inventory(source, target).parts == number + 1
+    assert load_inventory(target).shards()[-1] == "11-000000"
+
+
+def test_of_eight_planners_at_once_no_two_deal_one_photo(source, target):
+    start = threading.Barrier(8)
+    errors = []
+
+    def plan():
+        try:
+            start.wait()
+            plan_inventory(source, target, 2)
+        except Exception as error:  # must reach the test's own thread
+            errors.append(error)
+
+    threads = [threading.Thread(target=plan) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    inventory = load_inventory(target)
+    assert (inventory.parts, inventory.table.num_rows) == (1, 5)
+
+
+def test_a_planner_whose_look_is_old_looks_again(source, target):
+    """Between its look at the source and its write, a photo changes and another planner deals the new version."""
+
+    class Overtaken(FolderStore):
+        def create(self, key, data):
+            if key == "inventory/1.parquet" and not self.root.exists():
+                (source.root / "0.jpg").write_text("changed meanwhile")
+                plan_inventory(source, target, 2)
+            return super().create(key, data)
+
+    inventory = plan_inventory(source, Overtaken(root=target.root), 2)
+    assert inventory.parts == 1
+    assert inventory.samples("1-000000")[0].etag == source.head("0.jpg").etag
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_lost_answer_deals_nothing_twice(source, target, when):
+    faulty = FaultyStore(target, lose_answer_at=2, when=when)
+    inventory = plan_inventory(source, faulty, 2)
+    assert faulty.calls[1] == ("create", "inventory/1.parquet")
+    assert (inventory.parts, inventory.table.num_rows) == (1, 5)
+
+
+def test_missing_work_lists_each_product_of_each_shard_with_one_listing_per_product(source, target):
+    inventory = plan_inventory(source, target, 2)
+    do_faces(source, target, inventory.shard("1-000001"))
+    counting = FaultyStore(target)
+    work = missing_work(counting, inventory, [FACES.name, "other-00000000"])
+    assert work == {
+        "1-000000": [FACES.name, "other-00000000"],
+        "1-000001": ["other-00000000"],
+        "1-000002": [FACES.name, "other-00000000"],
+    }
+    assert [method for method, _ in counting.calls] == ["list", "list"]
+    assert missing_work(target, inventory, []) == {}
+
+
+def test_a_shard_whose_samples_all_have_a_newer_version_needs_no_work(source, target):
+    plan_inventory(source, target, 2)
+    for name in ("0.jpg", "1.jpg", "2.jpg"):
+        (source.root / name).write_text("changed content")
+    inventory = plan_inventory(source, target, 2)
+    assert inventory.live_shards() == ("1-000001", "1-000002", "2-000000", "2-000001")
+    assert "1-000000" not in missing_work(target, inventory, [FACES.name])
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "problem"),
+    [
+        ("sample_id", ["f" * 32] * 5, "expected " + sample_id("0.jpg")),
+        ("key", ["0.jpg", "0.jpg", "2.jpg", "3.jpg", "4.jpg"], "'0.jpg' is dealt as generation 0, expected 1"),
+        ("generation", [0, 0, 1, 0, 0], "'2.jpg' is dealt as generation 1, expected 0"),
+        (
+            "shard_id",
+            ["1-000000", "1-000000", "1-000002", "1-000002", "1-000003"],
+            "'2.jpg' in shard '1-000002' is out",
+        ),
+        ("shard_id", ["2-000000"] * 5, "out of order"),
+        ("key", ["1.jpg", "0.jpg", "2.jpg", "3.jpg", "4.jpg"], "'0.jpg' in shard '1-000000' is out of order"),
+    ],
+)
+def test_the_audit_names_what_planning_would_not_have_written(source, target, column, values, problem):
+    table = plan_inventory(source, target, 2).table
+    assert list(audit_inventory(target, 1)) == []
+    place = table.column_names.index(column)
+    target.put("inventory/1.parquet", to_parquet(table.set_column(place, table.schema.field(column), pa.array(values))))
+    assert problem in " ".join(audit_inventory(target, 1))
+    assert not fsck(target).clean
+
+
+class GrowingSource(RuleBasedStateMachine):
+    """Photos come, change and go in any order; runs plan in between. A dict is the model."""
+
+    names = st.sampled_from([f"{letter}.jpg" for letter in "abcdefgh"])
+
+    @initialize()
+    def begin(self):
+        self.scratch = tempfile.TemporaryDirectory()
+        self.source = PhotoFolder(root=Path(self.scratch.name) / "photos")
+        self.target = MemoryStore()
+        write_photos(self.source.root, {"first.jpg": "x"})
+        self.clock = 0
+        self.shards = {}
+        self.known = {}  # key → etags in the order in which planning saw them
+
+    @rule(name=names)
+    def add_or_modify(self, name):
+        self.clock += 1
+        (self.source.root / name).write_text("x")
+        os.utime(self.source.root / name, ns=(self.clock, self.clock))
+
+    @precondition(lambda self: len(list(self.source.list())) > 1)
+    @rule(name=names)
+    def remove(self, name):
+        (self.source.root / name).unlink(missing_ok=True)
+
+    @rule(shard_size=st.integers(1, 3))
+    def plan(self, shard_size):
+        before = self.shards
+        for info in self.source.list():
+            etags = self.known.setdefault(info.key, [])
+            if etags[-1:] != [info.etag]:
+                etags.append(info.etag)
+        inventory = plan_inventory(self.source, self.target, shard_size)
+        self.shards = {shard_id: inventory.samples(shard_id) for shard_id in inventory.shards()}
+        for shard_id, samples in self.shards.items():
+            if shard_id in before:
+                assert samples == before[shard_id]
+            else:
+                assert 1 <= len(samples) <= shard_size
+        assert plan_inventory(self.source, self.target, shard_size).added == 0
+
+    @invariant()
+    def every_version_is_dealt_once(self):
+        versions = sorted(
+            (sample.key, sample.generation, sample.etag) for samples in self.shards.values() for sample in samples
+        )
+        expected = sorted((key, n, etag) for key, etags in self.known.items() for n, etag in enumerate(etags))
+        assert versions == expected
+
+    @invariant()
+    def the_audit_is_clean(self):
+        if self.shards:
+            inventory = load_inventory(self.target)
+            assert list(audit_inventory(self.target, inventory.parts)) == []
+            assert inventory.num_samples == len(self.known)
+
+    def teardown(self):
+        self.scratch.cleanup()
+
+
+TestGrowingSource = GrowingSource.TestCase
+TestGrowingSource.settings = settings(max_examples=12, stateful_step_count=15, deadline=None)

@@ -1,0 +1,134 @@
+"""A whole run without models: photos are words, faces are counted, edits are the words in capitals.
+
+A photo's content says what happens to it: ``2 faces``, ``no faces``, anything else is unreadable.
+"""
+
+import datetime
+from pathlib import Path
+
+from oodinv.ledger import (
+    FacesCommit,
+    Product,
+    Shard,
+    Snapshot,
+    define_product,
+    missing_work,
+    new_attempt,
+    plan_inventory,
+    publish,
+    publish_snapshot,
+    read_shard,
+    register_product,
+    write_object,
+    write_part,
+)
+from oodinv.store import Store
+
+FACES = define_product("faces", {"detector": "words"}, ["decode", "detect", "align"])
+SMILE = define_product("smile_p1.50", {"faces": FACES.name, "strength": 1.5}, ["model", "compose", "encode"])
+PRODUCTS = (FACES, SMILE)
+
+FACE = {
+    "photo_width": 640,
+    "photo_height": 480,
+    "detector": "words",
+    "det_score": 0.9,
+    "bbox": (1, 2, 30, 40),
+    "landmarks": [[1, 2]] * 5,
+    "landmark_scheme": "5",
+    "crop_transform": [[1.0, 0.0, 3.0], [0.0, 1.0, 4.0]],
+}
+
+
+def write_photos(folder: Path, contents: dict[str, str]) -> Path:
+    """Make a source folder: name → content."""
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    return folder
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def face_rows(source: Store, shard: Shard, attempt: str, product: str) -> list[dict]:
+    rows = []
+    for sample in shard.samples:
+        same = {**sample.row_fields(), "product": product, "attempt": attempt, "committed_at": now()}
+        word, _, rest = source.get(sample.key).decode().partition(" ")
+        if rest != "faces":
+            why = {"status": "failed", "stage": "decode", "error_class": "not-an-image", "error_message": rest}
+            rows.append({**same, "face_index": -1, **why})
+        elif word == "no":
+            why = {"status": "skipped", "stage": "detect", "error_class": "no-face"}
+            rows.append({**same, "face_index": -1, "num_faces": 0, **why})
+        else:
+            rows += [
+                {**same, **FACE, "face_index": index, "num_faces": int(word), "status": "ok"}
+                for index in range(int(word))
+            ]
+    return rows
+
+
+def do_faces(source: Store, target: Store, shard: Shard, product: Product = FACES, generation: int = 0) -> str:
+    attempt = new_attempt()
+    rows = face_rows(source, shard, attempt, product.name)
+    return publish(
+        target,
+        write_part(
+            target,
+            product=product.name,
+            shard=shard,
+            attempt=attempt,
+            rows=rows,
+            timers={"detect": 0.5},
+            generation=generation,
+        ),
+    )
+
+
+def do_edit(source: Store, target: Store, shard: Shard, product: Product = SMILE) -> str:
+    attempt = new_attempt()
+    table, faces_commit = read_shard(target, FACES.name, shard.shard_id)
+    place = {"product": product.name, "shard_id": shard.shard_id, "attempt": attempt}
+    rows, objects = [], {}
+    for row in table.to_pylist():
+        sample = next(sample for sample in shard.samples if sample.sample_id == row["sample_id"])
+        edited = {**row, **place, "edit": product.slug, "committed_at": now()}
+        if row["status"] == "ok":
+            data = source.get(sample.key).upper()
+            if sample.sample_id not in objects:
+                objects[sample.sample_id] = write_object(target, **place, name=f"{sample.sample_id}.png", data=data)
+            out = objects[sample.sample_id]
+            edited |= {"out_key": out.key, "out_bytes": out.size, "out_sha256": out.sha256, "out_format": "png"}
+            edited |= {"out_width": 640, "out_height": 480, "compose": "replace", "ood_area": 0.25}
+            edited |= {"bundle_sha256": "0" * 64, "setting": "improved", "seed": 0, "model_ms": 1.5}
+        rows.append(edited)
+    return publish(
+        target,
+        write_part(
+            target,
+            product=product.name,
+            shard=shard,
+            attempt=attempt,
+            rows=rows,
+            objects=tuple(objects.values()),
+            faces_commit=FacesCommit(key=faces_commit.key, sha256=faces_commit.sha256),
+        ),
+    )
+
+
+def tiny_run(source: Store, target: Store, shard_size: int = 2) -> Snapshot:
+    """Everything from planning to the snapshot, resuming whatever is there."""
+    inventory = plan_inventory(source, target, shard_size)
+    for product in PRODUCTS:
+        register_product(target, product)
+    work = missing_work(target, inventory, [product.name for product in PRODUCTS])
+    for shard_id, missing in work.items():
+        shard = inventory.shard(shard_id)
+        if FACES.name in missing:
+            do_faces(source, target, shard)
+        if SMILE.name in missing:
+            do_edit(source, target, shard)
+    return publish_snapshot(target, [product.name for product in PRODUCTS])
