@@ -20,7 +20,6 @@ def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
     Raises:
         LocationError, BundleError, EditError, DetectorUnavailable: With what was expected and what to do.
     """
-    check_locations(request.source, request.target, write=write)
     bundle = find_bundle(request.bundle)
     known = bundle.spec.edits
     edits = [parse_edit(text) for text in request.edits]
@@ -42,6 +41,8 @@ def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
         )
         for combined in edits
     )
+    # Last, because it writes a probe: a request that is refused for another reason leaves no trace.
+    check_locations(request.source, request.target, write=write)
     return RunSettings(
         source=request.source,
         target=request.target,

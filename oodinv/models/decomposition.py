@@ -1,11 +1,11 @@
 """Invertibility decomposition: spatial alignment and out-of-domain masks (arXiv 2212.09262, ICCV 2023).
 
-At each chosen resolution the generator's feature map is compared with the encoder's. One small network predicts a flow,
-which aligns the generated features to the photo, and a mask of what the generator cannot draw. The masks of all levels are
-gated coarse to fine into the `ood_mask`; 1 means out of domain, kept from the photo.
+At each chosen resolution the generator's feature map is compared with the encoder's. One small network predicts a
+flow, which aligns the generated features to the photo, and a mask of what the generator cannot draw. The masks of
+all levels are gated coarse to fine into the `ood_mask`; 1 means out of domain, kept from the photo.
 
-`Choices` names every point where the released code and a clean version differ: `Choices.improved()` is what this project
-trains.
+`Choices` names every point where the released code and a clean version differ: `Choices.improved()` is what this
+project trains.
 """
 
 from dataclasses import dataclass, field

@@ -1,7 +1,8 @@
 """e4e-style encoder: a crop to style offsets and feature maps (Tov et al. 2021, arXiv 2102.02766).
 
-An IR-SE backbone (ArcFace's improved residual units with squeeze-and-excitation), a feature pyramid over its last three
-stages, and one style head per layer of `w_plus`. At full size (`EncoderConfig()`) this is the published architecture.
+An IR-SE backbone (ArcFace's improved residual units with squeeze-and-excitation), a feature pyramid over its last
+three stages, and one style head per layer of `w_plus`. At full size (`EncoderConfig()`) this is the published
+architecture.
 """
 
 import math

@@ -1,7 +1,8 @@
 """StyleGAN2 generator, config F with skip RGB (Karras et al. 2020, arXiv 1912.04958).
 
-Layer `i` of `w_plus` drives: 0 the convolution at 4x4; 2k-1 the up-convolution and 2k the second convolution at resolution
-4·2^k; the RGB layer of a resolution shares its code with the next resolution's up-convolution (the last has its own).
+Layer `i` of `w_plus` drives: 0 the convolution at 4x4; 2k-1 the up-convolution and 2k the second convolution at
+resolution 4·2^k; the RGB layer of a resolution shares its code with the next resolution's up-convolution (the last
+has its own).
 """
 
 import math

@@ -27,8 +27,10 @@ _ROWS = {
 }
 
 
-def write_card(model: InversionModel, recipe: Any, num_clean: int, num_worn: int, scores: dict[str, Scores]) -> str:
-    """The card as Markdown."""
+def write_card(
+    model: InversionModel, recipe: Any, num_clean: int, num_worn: int, scores: dict[str, Scores], *, note: str = ""
+) -> str:
+    """The card as Markdown; `note` is one more item of how it was made."""
     parts = {"generator": model.generator, "encoder": model.encoder, "decomposition": model.decomposition}
     sizes = ", ".join(f"{name} {sum(p.numel() for p in net.parameters()) / 1e6:.1f} M" for name, net in parts.items())
     steps = asdict(recipe)
@@ -45,8 +47,8 @@ It is meant for trying, testing and developing; bring your own bundle for work.
   person was used.
 * Parameters: {sizes}; stored in float16.
 * Generator: the latent of a portrait is its own standardised parameter vector; weighted L1 at three scales,
-  {steps["low"]} images at 64 pixels and {steps["high"]} at 128, then {steps["adversarial"]} with an adversarial loss
-  beside it. Mapping rate multiplier 0.3. Moving average of the weights.
+  {steps["low"]} images at 64 pixels and {steps["high"]} at 128{_adversarial(steps["adversarial"])}. Mapping rate
+  multiplier 0.3. Moving average of the weights.
 * Encoder: {steps["encoder"]} images; L1 at three scales on the person, distance to the true style, occlusions pasted
   over 40 % of the crops and not reconstructed.
 * Decomposition: {steps["decomposition"]} images; the paper's image and mask terms, the error of the aligned image where
@@ -54,6 +56,7 @@ It is meant for trying, testing and developing; bring your own bundle for work.
   The detector sees the crop and the plain reconstruction's error.
 * Directions: regression of the styles on all labels at once; +1 is one standard deviation of the attribute among the
   training portraits. Noise is fixed.
+{f"* {note}" if note else ""}
 
 ## What was measured
 
@@ -67,6 +70,10 @@ Edits beyond ±2 leave what was trained. Ages run from about 21 to 85, yaw from 
 masculine or feminine appearance of a parametric head, nothing else. Colours of real photographs, hair styles and
 expressions the studio cannot render are out of domain and are kept from the photo or lost.
 """
+
+
+def _adversarial(images: int) -> str:
+    return f", then {images} with an adversarial loss beside it" if images else ""
 
 
 def _table(scores: dict[str, Scores]) -> str:

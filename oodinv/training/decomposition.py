@@ -1,7 +1,7 @@
 """Train a decomposition against a frozen generator and encoder.
 
-The paper's image loss and mask terms, and, where true masks exist (rendered accessories, background, pasted occlusions),
-the cross-entropy of the final mask.
+The paper's image loss and mask terms, and, where true masks exist (rendered accessories, background, pasted
+occlusions), the cross-entropy of the final mask.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class DecompositionTraining:
     """How a decomposition is trained."""
 
     images: int
-    batch: int = 16
+    batch: int = 8
     rate: float = 1e-3
     final_rate: float = 1e-4
     mask_weight: float = 1.0

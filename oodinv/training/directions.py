@@ -1,8 +1,8 @@
 """Edit directions from labels.
 
-Styles are regressed on all standardised labels at once: the coefficient of an attribute is the mean displacement of w when
-that attribute rises by one standard deviation and the others stay. So +1 is one standard deviation by construction, and
-what correlates with the attribute through another label is not part of its direction.
+Styles are regressed on all standardised labels at once: the coefficient of an attribute is the mean displacement of
+w when that attribute rises by one standard deviation and the others stay. So +1 is one standard deviation by
+construction, and what correlates with the attribute through another label is not part of its direction.
 """
 
 from collections.abc import Mapping, Sequence

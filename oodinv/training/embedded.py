@@ -1,7 +1,7 @@
 """The recipe of the embedded bundle: packs of rendered portraits in, a bundle with its model card out.
 
-Run it with `python -m oodinv.training.embedded --clean DIR… --worn DIR… --test DIR --test-worn DIR --out DIR`. Every step
-saves its state under `--work` and goes on where it was stopped.
+Run it with `python -m oodinv.training.embedded --clean DIR… --worn DIR… --test DIR --test-worn DIR --out DIR`.
+Every step saves its state under `--work` and goes on where it was stopped.
 """
 
 import argparse
@@ -33,14 +33,14 @@ LEVELS = (16, 32, 64)
 class Recipe:
     """Numbers of images per step; everything else is fixed below."""
 
-    low: int = 48_000
+    low: int = 52_000
     """At 64 pixels, paired losses only."""
-    high: int = 32_000
+    high: int = 24_000
     """At 128 pixels, paired losses only."""
-    adversarial: int = 24_000
-    """At 128 pixels, with the adversarial loss."""
-    encoder: int = 36_000
-    decomposition: int = 12_000
+    adversarial: int = 0
+    """At 128 pixels, with the adversarial loss; 0 leaves that phase out."""
+    encoder: int = 20_000
+    decomposition: int = 8_000
 
 
 def generator_config(num_parameters: int) -> GeneratorConfig:
@@ -93,11 +93,12 @@ def train(clean: Pack, worn: Pack, recipe: Recipe, work: Path) -> tuple[Inversio
         work: Folder of the steps' states.
     """
     config = generator_config(clean.params.shape[1])
-    phases = (
-        Phase(resolution=64, images=recipe.low),
-        Phase(resolution=128, images=recipe.high),
-        Phase(resolution=128, images=recipe.adversarial, adversarial=0.3, final_rate=3e-4),
+    phases: tuple[Phase, ...] = (
+        Phase(resolution=64, images=recipe.low, rate=9e-3, final_rate=3e-3),
+        Phase(resolution=128, images=recipe.high, rate=4e-3, final_rate=3e-4),
     )
+    if recipe.adversarial:
+        phases += (Phase(resolution=128, images=recipe.adversarial, adversarial=0.3, rate=1e-3, final_rate=3e-4),)
     generator = train_generator(clean, config, GeneratorTraining(phases=phases), work / "generator").eval()
     latents = Latents(clean.params)
     with torch.inference_mode():
@@ -163,6 +164,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="states of the steps")
     parser.add_argument("--out", type=Path, required=True, help="bundle folder")
     parser.add_argument("--version", default="0.1")
+    parser.add_argument("--note", default="", help="one more item of how it was made, for the card")
     for name, default in asdict(Recipe()).items():
         parser.add_argument(f"--{name}", type=int, default=default, metavar="IMAGES")
     args = parser.parse_args()
@@ -174,7 +176,7 @@ def main() -> None:
         "known kinds": evaluate(model, load_pack([args.test_worn])),
         "unseen kinds": evaluate(model, load_pack([args.test_unseen])),
     }
-    card = write_card(model, recipe, len(clean), len(worn), scores)
+    card = write_card(model, recipe, len(clean), len(worn), scores, note=args.note)
     bundle = write_bundle(args.out, model, directions, card, version=args.version)
     print(card)
     print(f"{args.out}: bundle {bundle.spec.name} {bundle.spec.version}, sha256 {bundle.sha256[:12]}")

@@ -1,7 +1,7 @@
 """Train an encoder against a frozen generator.
 
-The target is the person: accessories, background and pasted occlusions weigh nothing or little, so the encoder learns to
-see the face behind them and leaves the rest to the decomposition.
+The target is the person: accessories, background and pasted occlusions weigh nothing or little, so the encoder
+learns to see the face behind them and leaves the rest to the decomposition.
 """
 
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class EncoderTraining:
     """How an encoder is trained."""
 
     images: int
-    batch: int = 16
-    rate: float = 1e-3
-    final_rate: float = 1e-4
+    batch: int = 8
+    rate: float = 8e-4
+    final_rate: float = 5e-5
     latent_weight: float = 0.1
     """Weight of the distance to the true style, where the portrait's parameters tell it."""
     spread_weight: float = 1e-3

@@ -1,8 +1,8 @@
 """Train a generator: paired with the portraits' parameters first, adversarial in addition at the end.
 
-The latent of a portrait is its own standardised parameter vector, so the generator learns what each parameter looks like
-from a per-pixel loss long before an adversarial loss alone would show faces. Phases grow the resolution: the skip RGB
-architecture keeps every earlier layer as it is.
+The latent of a portrait is its own standardised parameter vector, so the generator learns what each parameter looks
+like from a per-pixel loss long before an adversarial loss alone would show faces. Phases grow the resolution: the
+skip RGB architecture keeps every earlier layer as it is.
 """
 
 from copy import deepcopy
@@ -41,7 +41,7 @@ class GeneratorTraining:
     """How a generator is trained."""
 
     phases: tuple[Phase, ...]
-    batch: int = 16
+    batch: int = 8
     pixel_weight: float = 10.0
     person_weight: float = 3.0
     """Weight of the person's pixels against 1 for the background."""
@@ -51,7 +51,7 @@ class GeneratorTraining:
     ema_images: float = 5_000.0
     """Half-life of the moving average, in images."""
     seed: int = 0
-    save_every: int = 200
+    save_every: int = 300
 
 
 class Latents:

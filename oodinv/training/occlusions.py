@@ -1,7 +1,7 @@
 """Synthetic occlusions with known alpha: shapes and textures of many kinds pasted over a face.
 
-A detector supervised on few accessories learns those accessories; pasted shapes with stripes, checks, noise, gradients and
-pieces of other photos make it learn what "not drawn by the generator" looks like.
+A detector supervised on few accessories learns those accessories; pasted shapes with stripes, checks, noise,
+gradients and pieces of other photos make it learn what "not drawn by the generator" looks like.
 """
 
 import math

@@ -39,6 +39,7 @@ def finished(tmp_path_factory):
     """A source and what a run made of it; tests work on copies."""
     source = PhotoFolder(root=write_photos(tmp_path_factory.mktemp("source") / "photos", PHOTOS))
     target = MemoryStore()
+    tiny_run(source, target)
     return source, target
 
 
