@@ -29,6 +29,10 @@ from tasks.write_report import failures, write_report
 _PROGRESS_EVERY_S = 5.0
 
 
+class NothingDone(Exception):
+    """Every shard failed in all its attempts, so there is nothing to publish."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
     """What the command line prints."""
@@ -78,6 +82,8 @@ def augment(request: AugmentRequest) -> RunSummary:
     work = plan(settings, request.shard_size)
     before = len(work.inventory.live_shards()) - work.num_shards
     tally = _run_waves(request, replace(settings, previews=preview_samples(work.inventory)), work)
+    if tally.given_up and not tally.receipts and not before:
+        raise NothingDone(f"no shard could be done; the first said: {next(iter(tally.given_up.values()))}")
     snapshot = publish_snapshot(settings.target, [settings.faces.name, *(p.name for p in settings.products)])
     facts = RunFacts(
         source=request.source,

@@ -4,9 +4,9 @@ from typing import Literal
 
 _USER = {
     "BundleError", "DetectorUnavailable", "EditError", "LedgerError", "LocationError", "PhotoError", "RequestError",
-    "NoFace", "ImportError", "NoOffscreenGl", "ValidationError",
+    "NoFace", "NoOffscreenGl",
 }  # fmt: skip
-_INFRASTRUCTURE = {"StoreError", "OutcomeUnknown", "Fatal", "PartInvalid", "ObjectMissing"}
+_INFRASTRUCTURE = {"StoreError", "OutcomeUnknown", "Fatal", "NothingDone", "PartInvalid", "ObjectMissing"}
 
 
 def describe(error: BaseException) -> tuple[Literal["user", "infrastructure"], str] | None:

@@ -1,6 +1,7 @@
 """StyleGAN2 discriminator, residual architecture (Karras et al. 2020). Needed only to train a generator."""
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -57,9 +58,7 @@ class Discriminator(nn.Module):
         super().__init__()
         resolutions = config.resolutions[::-1]
         self.from_rgb = EqualConv(3, config.channels(resolutions[0]), 1)
-        self.blocks = nn.ModuleList(
-            Block(config.channels(a), config.channels(b)) for a, b in zip(resolutions, resolutions[1:], strict=False)
-        )
+        self.blocks = nn.ModuleList(Block(config.channels(a), config.channels(b)) for a, b in pairwise(resolutions))
         width = config.channels(4)
         self.last = EqualConv(width + 1, width, 3)
         self.linear = nn.Sequential(EqualLinear(width * 16, width, activate=True), EqualLinear(width, 1))

@@ -7,6 +7,7 @@ architecture.
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -110,7 +111,7 @@ class StyleHead(nn.Module):
         super().__init__()
         channels = [num_in] + [width] * int(math.log2(spatial))
         layers: list[nn.Module] = []
-        for a, b in zip(channels, channels[1:], strict=False):
+        for a, b in pairwise(channels):
             layers += [nn.Conv2d(a, b, 3, 2, 1), nn.LeakyReLU()]
         self.convs = nn.Sequential(*layers)
         self.linear = EqualLinear(channels[-1], style_dim)

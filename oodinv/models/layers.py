@@ -55,7 +55,7 @@ def fir_upsample(
 
 
 class EqualLinear(nn.Module):
-    """Linear layer with equalised learning rate: the stored weight has unit variance, the scale is applied at run time."""
+    """Linear layer with equalised learning rate: a stored weight of unit variance, scaled at run time."""
 
     def __init__(
         self,

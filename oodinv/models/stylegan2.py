@@ -8,6 +8,7 @@ has its own).
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -73,7 +74,7 @@ class Mapping(nn.Module):
         self.normalise = config.normalise_z
         self.layers = nn.ModuleList(
             EqualLinear(a, b, rate_multiplier=config.mapping_rate_multiplier, activate=True)
-            for a, b in zip(widths, widths[1:], strict=False)
+            for a, b in pairwise(widths)
         )
 
     def forward(self, z: Float[Tensor, "batch z_dim"]) -> Float[Tensor, "batch style_dim"]:

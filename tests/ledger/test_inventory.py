@@ -126,18 +126,19 @@ def test_of_eight_planners_at_once_no_two_deal_one_photo(source, target):
     assert (inventory.parts, inventory.table.num_rows) == (1, 5)
 
 
-def test_a_planner_whose_look_is_old_looks_again(source, target):
-    """Between its look at the source and its write, a photo changes and another planner deals the new version."""
+@pytest.mark.parametrize("moment", ["list", "create"])
+def test_a_planner_whose_look_is_old_looks_again(source, target, moment):
+    """While it looks, or between its look and its write, a photo changes and another planner deals the new version."""
 
-    class Overtaken(FolderStore):
-        def create(self, key, data):
-            if key == "inventory/1.parquet" and not self.root.exists():
+    class Overtaken(FaultyStore):
+        def _call(self, method, key, act):
+            if method == moment and not any(target.list("inventory/")):
                 (source.root / "0.jpg").write_text("changed meanwhile")
                 plan_inventory(source, target, 2)
-            return super().create(key, data)
+            return super()._call(method, key, act)
 
-    inventory = plan_inventory(source, Overtaken(root=target.root), 2)
-    assert inventory.parts == 1
+    inventory = plan_inventory(source, Overtaken(target), 2)
+    assert (inventory.parts, inventory.added) == (1, 0)
     assert inventory.samples("1-000000")[0].etag == source.head("0.jpg").etag
 
 

@@ -6,6 +6,7 @@ import threading
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from faulty_store import FaultyStore
 from memory_store import MemoryStore
 from tiny_run import FACES, PRODUCTS, SMILE, do_faces, tiny_run, write_photos
 
@@ -199,6 +200,23 @@ def test_publishers_at_once_never_publish_less_than_before(source, empty):
     last = latest_snapshot(empty)
     sizes = [len(load_snapshot(empty, number).commits[FACES.name]) for number in range(1, last.number + 1)]
     assert sizes == sorted(set(sizes)) and sizes[-1] == 5
+
+
+def test_a_publisher_whose_look_is_old_looks_again(source, empty):
+    """Between its look at the commits and its write, another publishes one commit more."""
+    inventory = plan_inventory(source, empty, 2)
+    do_faces(source, empty, inventory.shard("1-000000"))
+
+    class Overtaken(FaultyStore):
+        def list(self, prefix=""):
+            found = super().list(prefix)
+            if "/commits/" in prefix and not any(empty.list("snapshots/")):
+                do_faces(source, empty, inventory.shard("1-000001"))
+                publish_snapshot(empty, [FACES.name])
+            return found
+
+    snapshot = publish_snapshot(Overtaken(empty), [FACES.name])
+    assert snapshot.number == 1 and len(snapshot.commits[FACES.name]) == 2
 
 
 def test_runs_differ_only_in_the_columns_of_the_run(source, target, empty):
