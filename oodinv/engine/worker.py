@@ -12,8 +12,9 @@ from oodinv.engine.settings import RunSettings, ShardJob
 from oodinv.engine.timers import Timers
 from oodinv.engine.upload import Upload
 from oodinv.faces import FaceDetector, load_detector
-from oodinv.ledger.commit import CommitId, FacesCommit, publish, read_commit, read_commit_bytes
+from oodinv.ledger.commit import CommitId, FacesCommit, publish, read_commit
 from oodinv.ledger.inventory import Shard
+from oodinv.ledger.live import read_shard
 from oodinv.ledger.part import read_part, write_part
 from oodinv.store import open_source, open_store
 
@@ -107,12 +108,11 @@ class ShardWorker:
 
     def _committed_faces(self, shard: Shard) -> tuple[dict[str, list[Row]], FacesCommit]:
         """Rows by sample of the faces commit, and which commit that was."""
-        found = CommitId(product=self._settings.faces.name, shard_id=shard.shard_id, generation=0)
-        commit, sha256 = read_commit_bytes(self._target, found)
+        table, commit = read_shard(self._target, self._settings.faces.name, shard.shard_id)
         rows: dict[str, list[Row]] = {}
-        for row in read_part(self._target, commit).to_pylist():
+        for row in table.to_pylist():
             rows.setdefault(row["sample_id"], []).append(row)
-        return rows, FacesCommit(key=commit.key, sha256=sha256)
+        return rows, commit
 
     def _receipt(self, job: ShardJob, outcomes: Mapping[str, str], timers: Timers) -> Receipt:
         samples: dict[str, dict[str, int]] = {}

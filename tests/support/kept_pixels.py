@@ -25,8 +25,11 @@ def changeable(row, mask, height, width):
     inside = (u >= 0) & (u <= size) & (v >= 0) & (v <= size)
     column, line = np.floor(u - 0.5).astype(int), np.floor(v - 0.5).astype(int)
     white = np.ones((height, width), bool)
-    for dy in (0, 1):
-        for dx in (0, 1):
+    # A photo pixel wider than a crop pixel sees several of them.
+    reach = int(np.ceil(np.sqrt(np.linalg.det(inverse)) + 1e-9))
+    around = range(1 - reach, reach + 1) if reach > 1 else (0, 1)
+    for dy in around:
+        for dx in around:
             white &= mask[np.clip(line + dy, 0, size - 1), np.clip(column + dx, 0, size - 1)] == 255
     return inside & ~white
 
