@@ -71,7 +71,7 @@ def read_weights(bundle: Bundle, file: str, sha256: str) -> dict[str, Tensor]:
     """Read one safetensors file and check its hash; tensors become float32 and must be finite.
 
     Raises:
-        BundleError: Missing, changed, not safetensors, or holding NaN or infinite numbers.
+        BundleError: Missing, changed, not safetensors, or holding anything but finite floating point numbers.
     """
     path = bundle.folder / file
     if not path.is_file():
@@ -88,9 +88,15 @@ def read_weights(bundle: Bundle, file: str, sha256: str) -> dict[str, Tensor]:
     except SafetensorError as error:
         raise BundleError(f"bundle {bundle.spec.name}: {file} is not a safetensors file ({error})") from error
     for key, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            raise BundleError(
+                f"bundle {bundle.spec.name}: {file} must hold floating point numbers, {key!r} is {tensor.dtype}"
+            )
+    weights = {key: tensor.float() for key, tensor in tensors.items()}
+    for key, tensor in weights.items():
         if not torch.isfinite(tensor).all():
             raise BundleError(f"bundle {bundle.spec.name}: {file} holds NaN or infinite numbers in {key!r}")
-    return {key: tensor.float() for key, tensor in tensors.items()}
+    return weights
 
 
 def load_bundle(name: str) -> LoadedBundle:

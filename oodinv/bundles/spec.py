@@ -3,9 +3,9 @@
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from oodinv.models.decomposition import Choices, DecompositionConfig
 from oodinv.models.e4e import EncoderConfig
@@ -19,6 +19,17 @@ class BundleError(Exception):
     """The bundle is missing, damaged or not what it says it is."""
 
 
+def _plain_name(name: str) -> str:
+    """Nothing outside the bundle's folder is ever opened."""
+    if not _FILE_NAME.fullmatch(name):
+        raise ValueError(f"expected a plain name beside bundle.json, got {name[:60]!r}")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_plain_name)]
+Count = Annotated[int, Field(gt=0)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,24 +37,18 @@ class _Strict(BaseModel):
 class WeightsFile(_Strict):
     """A safetensors file beside `bundle.json`."""
 
-    file: str
+    file: FileName
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-
-    @model_validator(mode="after")
-    def _stays_in_the_folder(self) -> "WeightsFile":
-        if not _FILE_NAME.fullmatch(self.file):
-            raise ValueError(f"a weights file is a plain name beside bundle.json, got {self.file[:60]!r}")
-        return self
 
 
 class GeneratorSpec(WeightsFile):
     """Shape of the generator; see `GeneratorConfig`."""
 
-    channel_base: int
-    channel_max: int
-    style_dim: int
-    z_dim: int
-    num_mapping_layers: int
+    channel_base: Count
+    channel_max: Count
+    style_dim: Count
+    z_dim: Count
+    num_mapping_layers: Count
     mapping_rate_multiplier: float
     normalise_z: bool
 
@@ -52,11 +57,11 @@ class EncoderSpec(WeightsFile):
     """Shape of the encoder; see `EncoderConfig`."""
 
     kind: Literal["e4e"]
-    input_resolution: int
-    stem_width: int
-    widths: tuple[int, int, int, int]
-    units: tuple[int, int, int, int]
-    head_width: int
+    input_resolution: Literal[16, 32, 64, 128, 256, 512]
+    stem_width: Count
+    widths: tuple[Count, Count, Count, Count]
+    units: tuple[Count, Count, Count, Count]
+    head_width: Count
     num_coarse: int
     num_middle: int
     pyramid_upsample: Literal["bilinear", "bicubic"]
@@ -78,10 +83,10 @@ class ChoicesSpec(_Strict):
 class DecompositionSpec(WeightsFile):
     """Shape of the decomposition; see `DecompositionConfig`."""
 
-    levels: tuple[int, ...]
-    num_iterations: int
+    levels: tuple[int, ...] = Field(min_length=1)
+    num_iterations: Count
     max_displacement: float
-    width: int | None
+    width: Count | None
     choices: ChoicesSpec
 
 
@@ -115,7 +120,17 @@ class BundleSpec(_Strict):
     directions: DirectionsSpec
     licence: str
     provenance: str
-    card: str = "card.md"
+    card: FileName = "card.md"
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> "BundleSpec":
+        self.decomposition_config()  # and with it the generator's and the encoder's
+        num_layers = self.generator_config().num_layers
+        for name, edit in self.edits.items():
+            first, last = edit.layers
+            if not 0 <= first < last <= num_layers:
+                raise ValueError(f"edit {name!r} moves layers {first} to {last}, the generator has 0 to {num_layers}")
+        return self
 
     @property
     def edits(self) -> dict[str, EditSpec]:
@@ -158,13 +173,14 @@ def decomposition_config(
     """Fill in the channel counts at each level.
 
     Raises:
-        BundleError: The encoder has no feature map at a level.
+        BundleError: The encoder has no feature map at a level, or the generator no up-convolution.
     """
-    available = {encoder.input_resolution: encoder.stem_width}
-    available |= {encoder.input_resolution // 2 ** (k + 1): encoder.widths[k] for k in range(3)}
+    maps = {encoder.input_resolution: encoder.stem_width}
+    maps |= {encoder.input_resolution // 2 ** (k + 1): encoder.widths[k] for k in range(3)}
+    available = {level: channels for level, channels in maps.items() if level in generator.resolutions[1:]}
     missing = [level for level in levels if level not in available]
     if missing:
-        raise BundleError(f"no encoder feature map at {missing}: levels may be among {sorted(available)}")
+        raise BundleError(f"no feature maps to compare at {missing}: levels may be among {sorted(available)}")
     return DecompositionConfig(
         levels=levels,
         generator_channels=tuple(generator.channels(level) for level in levels),

@@ -40,8 +40,8 @@ class Job(Protocol):
 class Worker(Protocol):
     """What an actor runs."""
 
-    def run(self, job: Any, on_sample: Callable[[str], None]) -> Any:
-        """Do a job; call `on_sample` before each sample. Returns a small receipt."""
+    def run(self, job: Any, on_sample: Callable[[str | None], object]) -> Any:
+        """Do a job; call `on_sample` before each sample, and with None after the last. Returns a small receipt."""
 
 
 class Fatal(Exception):
@@ -199,7 +199,8 @@ class Pool:
         self.replaced += 1
         record = self._records[job.shard_id]
         logger.warning("shard %s, attempt %d: %s; at sample %s", job.shard_id, record.attempts, reason, sample)
-        if sample is not None:
+        # One in quarantine was not touched: it cannot have done it, and putting it there again would never end.
+        if sample is not None and sample not in job.quarantine:
             record.suspects[sample] += 1
             if record.suspects[sample] >= 2:
                 logger.warning("sample %s was there twice: quarantined", sample)

@@ -19,7 +19,7 @@ class _ShardWorker:
         torch.set_num_threads(1)
         self._worker = ShardWorker(settings)
 
-    def run(self, job: ShardJob, on_sample: Callable[[str], None]) -> Any:
+    def run(self, job: ShardJob, on_sample: Callable[[str | None], object]) -> Any:
         from oodinv.bundles.spec import BundleError
         from oodinv.faces import DetectorUnavailable
         from oodinv.store import StoreError

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_LONGEST_SLUG = 150
 
 
 class EditError(ValueError):
@@ -37,7 +38,7 @@ def parse_edit(text: str) -> tuple[Edit, ...]:
         The edits sorted by name; empty for `identity`.
 
     Raises:
-        EditError: The text does not have this form, or names an attribute twice.
+        EditError: The text does not have this form, names an attribute twice, or so many that no name can hold them.
     """
     if text.strip() == "identity":
         return ()
@@ -55,6 +56,8 @@ def parse_edit(text: str) -> tuple[Edit, ...]:
     names = [edit.name for edit in edits]
     if len(set(names)) < len(names):
         raise EditError(f"every attribute may appear once in an edit, got {text[:80]!r}: add the strengths up")
+    if len(edit_slug(tuple(edits))) > _LONGEST_SLUG:
+        raise EditError(f"expected fewer attributes in one edit, got {len(edits)}, whose names together are too long")
     return tuple(sorted(edits))
 
 

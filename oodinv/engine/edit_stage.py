@@ -10,7 +10,7 @@ from safetensors.numpy import save as save_tensors
 from oodinv.bundles.inverter import Inverter
 from oodinv.engine.faces_stage import Row, about_photo, face_of
 from oodinv.engine.fetch import fetch_photo
-from oodinv.engine.outcome import QUARANTINED, Reason, reason_for
+from oodinv.engine.outcome import NOT_THE_PHOTOS, QUARANTINED, Reason, reason_for
 from oodinv.engine.photo import EditedFace, InvertedFace, crop_pixels, edit_face, invert_face, mask_pixels, put_back
 from oodinv.engine.previews import preview_strip
 from oodinv.engine.settings import Product, RunSettings, ShardJob
@@ -20,7 +20,7 @@ from oodinv.faces.align import crop_transform
 from oodinv.imaging.encode import encode_photo
 from oodinv.ledger.identity import sha256_hex
 from oodinv.ledger.inventory import Sample
-from oodinv.store import Store, StoreError
+from oodinv.store import Store
 
 _EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 # What the faces product already says of a face and an edit's row repeats.
@@ -40,7 +40,7 @@ class EditStage:
         job: ShardJob,
         faces: Mapping[str, list[Row]],
         uploads: Mapping[str, Upload],
-        on_sample: Callable[[str], None],
+        on_sample: Callable[[str], object],
     ) -> dict[str, list[Row]]:
         """Edit every face of the shard.
 
@@ -48,7 +48,7 @@ class EditStage:
             job: The shard.
             faces: Rows of the faces product by sample, in order of their faces.
             uploads: Where each missing product's objects go, by product name.
-            on_sample: Called before each sample.
+            on_sample: Called with its id before each sample that is touched.
 
         Returns:
             Rows by product; each sample has its terminal row or rows in all of them.
@@ -56,7 +56,8 @@ class EditStage:
         products = [product for product in self._settings.products if product.name in uploads]
         rows: dict[str, list[Row]] = {product.name: [] for product in products}
         for sample in job.samples:
-            on_sample(sample.sample_id)
+            if sample.sample_id not in job.quarantine:
+                on_sample(sample.sample_id)
             for name, found in self._sample(sample, faces[sample.sample_id], products, uploads, job).items():
                 rows[name] += found
         return rows
@@ -78,7 +79,7 @@ class EditStage:
         try:
             with self._timers("fetch_decode"):
                 photo = fetch_photo(self._source, sample)
-        except StoreError:
+        except NOT_THE_PHOTOS:
             raise
         except Exception as error:
             whole = about_photo(sample, reason_for(error, "fetch"))
@@ -103,6 +104,8 @@ class EditStage:
         try:
             with self._timers("invert"):
                 return invert_face(self._inverter, photo, crop_transform(face_of(row), self._inverter.resolution))
+        except NOT_THE_PHOTOS:
+            raise
         except Exception as error:
             return reason_for(error, "invert")
 
@@ -120,16 +123,10 @@ class EditStage:
         for fields, face in zip(base, inverted, strict=True):
             row = fields | {"edit": product.slug}
             if isinstance(face, InvertedFace):
-                begin = time.perf_counter()
                 try:
-                    with self._timers("edit"):
-                        edited = edit_face(self._inverter, face, product.edits or ())
-                    milliseconds = round((time.perf_counter() - begin) * 1000, 3)
-                    with self._timers("compose"):
-                        out = put_back(out, face.transform, edited)
-                    row |= self._ok_fields(face, edited, milliseconds)
-                    row |= self._keep(sample, fields["face_index"], photo, out, face, edited, upload)
-                except StoreError:
+                    made, out = self._edited(sample, photo, out, fields["face_index"], face, product, upload)
+                    row |= made
+                except NOT_THE_PHOTOS:
                     raise
                 except Exception as error:
                     row |= reason_for(error, "edit").fields()
@@ -137,9 +134,38 @@ class EditStage:
                 row |= face.fields()
             rows.append(row)
         if self._settings.output == "photo" and any(row["status"] == "ok" for row in rows):
-            written = self._write(sample.sample_id, out, upload)
+            written = self._whole_photo(sample, out, upload)
             rows = [row | written if row["status"] == "ok" else row for row in rows]
         return rows
+
+    def _edited(
+        self,
+        sample: Sample,
+        photo: UInt8[np.ndarray, "height width 3"],
+        out: UInt8[np.ndarray, "height width 3"],
+        index: int,
+        face: InvertedFace,
+        product: Product,
+        upload: Upload,
+    ) -> tuple[Row, UInt8[np.ndarray, "height width 3"]]:
+        """One face edited: its columns, and `out` with it; a face that fails anywhere stays as photographed."""
+        begin = time.perf_counter()
+        with self._timers("edit"):
+            edited = edit_face(self._inverter, face, product.edits or ())
+        milliseconds = round((time.perf_counter() - begin) * 1000, 3)
+        with self._timers("compose"):
+            out = put_back(out, face.transform, edited)
+        fields = self._ok_fields(face, edited, milliseconds)
+        return fields | self._keep(sample, index, photo, out, face, edited, upload), out
+
+    def _whole_photo(self, sample: Sample, out: UInt8[np.ndarray, "height width 3"], upload: Upload) -> Row:
+        """The columns of the written photo, or why it could not be written."""
+        try:
+            return self._write(sample.sample_id, out, upload)
+        except NOT_THE_PHOTOS:
+            raise
+        except Exception as error:
+            return reason_for(error, "encode").fields()
 
     def _ok_fields(self, face: InvertedFace, edited: EditedFace, milliseconds: float) -> Row:
         return {

@@ -6,30 +6,31 @@ from typing import Any
 import numpy as np
 
 from oodinv.engine.fetch import fetch_photo
-from oodinv.engine.outcome import NO_FACE, QUARANTINED, TINY_FACE, Reason, reason_for
+from oodinv.engine.outcome import NO_FACE, NOT_THE_PHOTOS, QUARANTINED, TINY_FACE, Reason, reason_for
 from oodinv.engine.settings import FACES_CROP, ShardJob
 from oodinv.engine.timers import Timers
 from oodinv.faces.align import crop_transform
 from oodinv.faces.face import Face, FaceDetector, is_too_small
 from oodinv.ledger.inventory import Sample
-from oodinv.store import Store, StoreError
+from oodinv.store import Store
 
 Row = dict[str, Any]
 
 
 def face_rows(
-    job: ShardJob, source: Store, detector: FaceDetector, timers: Timers, on_sample: Callable[[str], None]
+    job: ShardJob, source: Store, detector: FaceDetector, timers: Timers, on_sample: Callable[[str], object]
 ) -> list[Row]:
     """One terminal row per face, or one per photo that has none.
 
-    Rows lack what is the same for the whole part (product, attempt, time); see `publish`.
+    Rows lack what is the same for the whole part (product, attempt, time). `on_sample` is called with the id of each
+    sample that is touched.
     """
     rows: list[Row] = []
     for sample in job.samples:
-        on_sample(sample.sample_id)
         if sample.sample_id in job.quarantine:
             rows.append(about_photo(sample, QUARANTINED))
         else:
+            on_sample(sample.sample_id)
             rows += _sample_rows(sample, source, detector, timers)
     return rows
 
@@ -42,7 +43,7 @@ def _sample_rows(sample: Sample, source: Store, detector: FaceDetector, timers: 
         stage = "detect"
         with timers("detect"):
             faces = detector.detect(photo)
-    except StoreError:
+    except NOT_THE_PHOTOS:
         raise
     except Exception as error:
         return [about_photo(sample, reason_for(error, stage))]

@@ -4,7 +4,10 @@ import re
 from dataclasses import dataclass
 
 from oodinv.imaging.errors import PhotoError
-from oodinv.store import ObjectMissing, ObjectRefused
+from oodinv.store import ObjectMissing, ObjectRefused, StoreError
+
+NOT_THE_PHOTOS = (StoreError, MemoryError)
+"""The machine's trouble: no row says it, the attempt at the shard ends and whoever runs the worker decides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,8 @@ class Changed(Exception):
 def reason_for(error: Exception, stage: str) -> Reason:
     """What an exception at a stage says about its photo.
 
-    Anything unforeseen is that photo's failure too, under its exception's name: one bad photo never stops a run.
+    Anything unforeseen but `NOT_THE_PHOTOS` is that photo's failure too, under its exception's name: one bad photo
+    never stops a run.
     """
     if isinstance(error, PhotoError):
         return Reason(status="failed", stage="decode", error_class=error.error_class, error_message=str(error))

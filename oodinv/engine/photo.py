@@ -1,5 +1,6 @@
 """One photo: its faces inverted once, then edited as often as asked, and put back."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -30,8 +31,11 @@ class InvertedFace:
     ood_area: float
     """Mean of the mask."""
 
-    recon_psnr: float
-    """PSNR in dB of the aligned generated crop where the mask leaves it visible: weighted by 1 - mask."""
+    recon_psnr: float | None
+    """PSNR in dB of the aligned generated crop where the mask leaves it visible: weighted by 1 - mask.
+
+    None where the mask leaves nothing visible; 99 for equal pictures.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +61,12 @@ def invert_face(
     """
     crop = torch.from_numpy(extract_crop(photo, transform, inverter.resolution))[None]
     inversion = inverter.invert(crop)
-    visible = 1 - inversion.ood_mask
-    quality = psnr(inversion.generated, inversion.crop, visible)
+    quality = float(psnr(inversion.generated, inversion.crop, 1 - inversion.ood_mask))
     return InvertedFace(
         transform=transform,
         inversion=inversion,
         ood_area=float(inversion.ood_mask.mean()),
-        recon_psnr=float(torch.nan_to_num(quality, nan=0.0, posinf=99.0, neginf=0.0)),
+        recon_psnr=None if math.isnan(quality) else min(quality, 99.0),
     )
 
 

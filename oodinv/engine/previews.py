@@ -18,7 +18,7 @@ def preview_strip(
     out: UInt8[np.ndarray, "height width 3"],
     face: InvertedFace,
     edited: EditedFace,
-) -> UInt8[np.ndarray, "tile width 3"]:
+) -> UInt8[np.ndarray, "tile four_tiles 3"]:
     """The four pictures of `COLUMNS`; photo and result are cut from the photos themselves, not from the crop."""
     size = face.inversion.crop.shape[-1]
     # The crop's transform, for a crop of another size.
@@ -35,7 +35,7 @@ def preview_strip(
     return np.concatenate(tiles, axis=1)
 
 
-def split_strip(strip: UInt8[np.ndarray, "tile width 3"]) -> dict[str, UInt8[np.ndarray, "tile tile 3"]]:
+def split_strip(strip: UInt8[np.ndarray, "tile four_tiles 3"]) -> dict[str, UInt8[np.ndarray, "tile tile 3"]]:
     """The pictures of a strip by their column."""
     return {name: strip[:, index * TILE : (index + 1) * TILE] for index, name in enumerate(COLUMNS)}
 

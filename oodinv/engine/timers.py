@@ -1,4 +1,4 @@
-"""Seconds per stage, summed over a shard."""
+"""Seconds per stage, summed over a shard. Stages do not nest, so that their shares add up."""
 
 import time
 from collections.abc import Iterator

@@ -49,36 +49,42 @@ class ShardWorker:
     def _inverter(self) -> Inverter:
         return Inverter.from_bundle(self._settings.bundle)
 
-    def run(self, job: ShardJob, on_sample: Callable[[str], None] = lambda _: None) -> Receipt:
+    def run(self, job: ShardJob, on_sample: Callable[[str | None], object] = lambda _: None) -> Receipt:
         """Make and publish the products a shard lacks.
 
         Args:
             job: The shard and its missing products.
-            on_sample: Called with the sample's id before each sample of each stage.
+            on_sample: Called with the sample's id before each sample of each stage, and with None when a stage has
+                been through its samples: what goes wrong from there on is no sample's fault.
 
         Returns:
             What was published.
 
         Raises:
             StoreError: The target failed, e.g. the disk is full. Nothing half done is visible.
+            MemoryError: The machine has too little memory for a photo.
         """
         timers = Timers()
         shard = Shard(shard_id=job.shard_id, samples=job.samples)
         faces = self._settings.faces.name
         outcomes: dict[str, str] = {}
         if faces in job.missing:
-            with timers("faces"):
-                upload = Upload(self._target, faces, job.shard_id)
-                rows = face_rows(job, self._source, self._detector, timers, on_sample)
-                outcomes[faces] = self._publish(upload, faces, shard, rows, timers, None)
+            with timers("load"):
+                detector = self._detector
+            upload = Upload(self._target, faces, job.shard_id)
+            rows = face_rows(job, self._source, detector, timers, on_sample)
+            on_sample(None)
+            outcomes[faces] = self._publish(upload, faces, shard, rows, timers, None)
         wanted = [product.name for product in self._settings.products if product.name in job.missing]
         if wanted:
             # Read back from the ledger: whoever published the faces, all edits are made from the same rows.
             faces_rows, faces_commit = self._committed_faces(shard)
             uploads = {name: Upload(self._target, name, job.shard_id) for name in wanted}
-            stage = EditStage(self._settings, self._source, self._inverter, timers)
-            with timers("edits"):
-                made = stage.rows(job, faces_rows, uploads, on_sample)
+            with timers("load"):
+                inverter = self._inverter
+            stage = EditStage(self._settings, self._source, inverter, timers)
+            made = stage.rows(job, faces_rows, uploads, on_sample)
+            on_sample(None)
             for name in wanted:
                 outcomes[name] = self._publish(uploads[name], name, shard, made[name], timers, faces_commit)
         return self._receipt(job, outcomes, timers)

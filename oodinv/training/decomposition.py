@@ -18,7 +18,7 @@ from oodinv.models.decomposition import Decomposition, DecompositionConfig
 from oodinv.models.inversion import Inversion, InversionModel
 from oodinv.training.losses import mask_area_and_binary, multiscale_l1
 from oodinv.training.occlusions import paste_occlusions
-from oodinv.training.pack import Pack, images, out_of_domain, pick
+from oodinv.training.pack import Pack, images, masks, out_of_domain, pick
 from oodinv.training.run import Run, average_into, channels_last, set_rate
 
 
@@ -32,6 +32,8 @@ class DecompositionTraining:
     final_rate: float = 1e-4
     mask_weight: float = 1.0
     """Weight of the cross-entropy with the true mask; 0 = the paper's losses only."""
+    covered_weight: float = 2.0
+    """Extra weight of covered pixels in the cross-entropy: accessories are few beside the background."""
     alignment_weight: float = 1.0
     """Weight of the aligned image's error where the truth is in domain."""
     regularisation: float = 0.1
@@ -110,13 +112,14 @@ def _loss(
     size = model.generator.config.resolution
     crop, pasted = paste_occlusions(images(pack, where, size), share=training.occluded_share, rng=rng)
     truth = torch.maximum(out_of_domain(pack, where, size), pasted)
+    weight = 1 + training.covered_weight * torch.maximum(masks(pack.accessory, where, size), pasted)
     result = _invert(model, crop)
     mask = result.ood_mask.float()
     image = F.mse_loss(result.reconstruction.float(), crop)
     aligned = multiscale_l1(result.generated, crop, 1 - truth)
-    entropy = F.binary_cross_entropy(mask.clamp(1e-4, 1 - 1e-4), truth.clamp(0, 1))
+    entropy = _cross_entropy(mask, truth, weight)
     levels = [
-        F.binary_cross_entropy(level.mask.float().clamp(1e-4, 1 - 1e-4), F.adaptive_avg_pool2d(truth, r).clamp(0, 1))
+        _cross_entropy(level.mask.float(), F.adaptive_avg_pool2d(truth, r), F.adaptive_avg_pool2d(weight, r))
         for r, level in result.levels.items()
     ]
     terms = mask_area_and_binary(mask, area_limit=training.area_limit)
@@ -133,6 +136,12 @@ def _loss(
         "area": mask.mean().item(),
         "true_area": truth.mean().item(),
     }
+
+
+def _cross_entropy(mask: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    # Clamped: half-covered pixels and a mask of exactly 0 or 1 would give infinite terms.
+    loss = F.binary_cross_entropy(mask.clamp(1e-4, 1 - 1e-4), truth.clamp(0, 1), reduction="none")
+    return (loss * weight).sum() / weight.sum()
 
 
 def _grid(run: Run, pack: Pack, model: InversionModel) -> None:

@@ -35,7 +35,7 @@ class Recipe:
 
     low: int = 52_000
     """At 64 pixels, paired losses only."""
-    high: int = 18_000
+    high: int = 28_000
     """At 128 pixels, paired losses only."""
     adversarial: int = 0
     """At 128 pixels, with the adversarial loss; 0 leaves that phase out."""

@@ -71,14 +71,14 @@ def test_weights_that_are_no_floating_point_numbers_are_refused(bundle, put):
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     arrays["constant"] = np.ones((1, 16, 4, 4), np.int64)
     put("generator", save_arrays(arrays))
-    refuses(bundle, "constant.*int64")
+    refuses(bundle, "must hold floats, 'constant' is torch.int64")
 
 
-def test_weights_in_a_format_of_eight_bits_are_refused_or_read(bundle, put):
+def test_weights_in_eight_bits_are_read(bundle, put):
     tensors = load_file(bundle / "generator.safetensors")
     tensors["constant"] = tensors["constant"].to(torch.float8_e4m3fn)
     put("generator", save(tensors))
-    refuses(bundle, "constant.*float8")
+    assert torch.equal(load_bundle(str(bundle)).model.generator.constant, tensors["constant"].float())
 
 
 def test_an_edit_without_direction_is_refused(bundle, put):
@@ -100,7 +100,7 @@ def test_an_edit_of_layers_the_generator_does_not_have_is_refused(bundle, change
 @pytest.mark.parametrize("name", ["../secret.safetensors", "/etc/passwd", "a/b", "..", ".hidden", "", "a\\b", "a\nb"])
 def test_a_file_name_that_leaves_the_folder_is_refused(bundle, change, name):
     change(lambda content: content["encoder"].update(file=name))
-    refuses(bundle, "encoder: .*a plain name beside bundle.json")
+    refuses(bundle, r"encoder\.file: .*a plain name beside bundle.json")
 
 
 @pytest.mark.parametrize("name", ["../../../../../../etc/passwd", "/etc/passwd", ".."])
@@ -144,7 +144,11 @@ def test_a_damaged_spec_is_refused(bundle, text):
         (None, "resolution", 48, "power of two"),
         (None, "resolution", -32, "power of two"),
         ("decomposition", "levels", [16, 8], "coarse to fine"),
-        ("decomposition", "levels", [5], "no encoder feature map at"),
+        ("decomposition", "levels", [5], r"no feature maps to compare at \[5\]: levels may be among \[8, 16, 32\]"),
+        ("decomposition", "levels", [4, 8], "no feature maps to compare at"),
+        ("decomposition", "levels", [], "levels"),
+        ("decomposition", "num_iterations", 0, "num_iterations"),
+        ("encoder", "input_resolution", 48, "input_resolution"),
         ("decomposition", "max_displacement", 0, "max_displacement"),
         ("generator", "style_dim", 0, "style_dim"),
         ("generator", "channel_max", -1, "channel_max"),
@@ -153,7 +157,7 @@ def test_a_damaged_spec_is_refused(bundle, text):
 )
 def test_a_shape_the_architecture_cannot_have_is_refused(bundle, change, part, field, value, text):
     change(lambda content: (content if part is None else content[part]).update({field: value}))
-    refuses(bundle, f"(?s)bundle.json is not valid.*{text}|{text}")
+    refuses(bundle, text)
 
 
 def test_an_unknown_name_lists_what_there_is(tmp_path):
