@@ -10,14 +10,14 @@ EDITS  := --edit smile=+2 --edit age=+2 --edit yaw=+1.5
 PORT   ?= 4200
 
 # Settings of other Prefect or Ray installations must not leak into the demo and the tests.
-CLEAN  := env $(shell env | sed -n 's/^\(\(PREFECT\|RAY\)_[A-Za-z0-9_]*\)=.*/-u \1/p') PREFECT_HOME=$(CURDIR)/out/prefect
+CLEAN  := env $(shell env | sed -nE 's/^((PREFECT|RAY)_[A-Za-z0-9_]*)=.*/-u \1/p') PREFECT_HOME=$(CURDIR)/out/prefect
 
 .PHONY: install demo ui test slow check clean
 
 install: $(STAMP)
 
 $(STAMP): pyproject.toml
-	@echo "installing into ./$(VENV) (about 2.5 GB, one to three minutes)"
+	@echo "installing into ./$(VENV) (about 3.7 GB, one to three minutes)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --quiet --progress-bar off '$(TORCH)' -e '.[dev]'
 	@rm -f $(VENV)/.installed-*

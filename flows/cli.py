@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+_DETECTORS = click.Choice(["centerface", "face-alignment"])
 DONE, TOO_MANY_FAILED, USER, INFRASTRUCTURE = 0, 1, 2, 3
 
 
@@ -129,7 +130,7 @@ def _told(summary: Any) -> str:
     "-o", "--out", required=True, type=click.Path(path_type=Path), help="File to write; its suffix says the format."
 )
 @click.option("--bundle", default="embedded", show_default=True, metavar="NAME|DIR")
-@click.option("--detector", default="centerface", show_default=True)
+@click.option("--detector", type=_DETECTORS, default="centerface", show_default=True)
 @_plain_errors
 def edit(photo: Path, edit_text: str, out: Path, bundle: str, detector: str) -> None:
     """Edit the faces of one photo, without a dataset."""
@@ -145,7 +146,7 @@ def edit(photo: Path, edit_text: str, out: Path, bundle: str, detector: str) -> 
     "-o", "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write to."
 )
 @click.option("--bundle", default="embedded", show_default=True, metavar="NAME|DIR")
-@click.option("--detector", default="centerface", show_default=True)
+@click.option("--detector", type=_DETECTORS, default="centerface", show_default=True)
 @_plain_errors
 def invert(photo: Path, out: Path, bundle: str, detector: str) -> None:
     """Take a photo's faces apart: crop, generated image, mask, reconstruction."""

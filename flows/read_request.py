@@ -23,10 +23,10 @@ def read_request(path: Path | None, options: Mapping[str, Any]) -> AugmentReques
     """
     fields: dict[str, Any] = {}
     if path is not None:
-        text = path.read_text()
         try:
+            text = path.read_text(encoding="utf-8")
             loaded = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-        except (ValueError, yaml.YAMLError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise RequestError(f"{path} is not readable: {str(error)[:300]}") from error
         if not isinstance(loaded, dict):
             raise RequestError(f"{path} must hold fields like `source: photos`, got {type(loaded).__name__}")

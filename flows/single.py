@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import UInt8
+
 from oodinv.bundles.inverter import Inverter
 from oodinv.edits import parse_edit
 from oodinv.engine.photo import edit_face, invert_face, mask_pixels, put_back
@@ -14,35 +17,34 @@ from oodinv.imaging.encode import PhotoFormat, encode_photo
 _FORMATS: dict[str, PhotoFormat] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
 
 
-class NoFace(ValueError):
-    """There is no face in the photo."""
+class PhotoCommandError(ValueError):
+    """The command cannot be done with this photo or output; the message says why."""
 
 
 def edit_file(photo: Path, edit_text: str, out: Path, *, bundle: str, detector: str) -> int:
     """Edit all faces of a photo and write it; the number of faces.
 
     Raises:
-        NoFace: None was found.
+        PhotoCommandError: None was found.
         EditError, BundleError, PhotoError, DetectorUnavailable: See their messages.
         ValueError: The output's suffix names no format that can be written.
     """
     format_ = _FORMATS.get(out.suffix.lower())
     if format_ is None:
-        raise NoFace(f"expected an output file ending in {', '.join(_FORMATS)}, got {out.name!r}")
+        raise PhotoCommandError(f"expected an output file ending in {', '.join(_FORMATS)}, got {out.name!r}")
     edits = parse_edit(edit_text)
     inverter = Inverter.from_bundle(bundle)
     for edit in edits:
         inverter.check(edit)
-    pixels = decode_photo(photo.read_bytes())
+    pixels = _read(photo)
     faces = load_detector(detector).detect(pixels)
     if not faces:
-        raise NoFace(f"no face was found in {photo}")
+        raise PhotoCommandError(f"no face was found in {photo}")
     result = pixels
     for face in faces:
         inverted = invert_face(inverter, pixels, crop_transform(face, inverter.resolution))
         result = put_back(result, inverted.transform, edit_face(inverter, inverted, edits))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(encode_photo(result, format=format_))
+    _write(out, encode_photo(result, format=format_))
     return len(faces)
 
 
@@ -50,14 +52,13 @@ def invert_file(photo: Path, out: Path, *, bundle: str, detector: str) -> list[P
     """Write the parts of every face: crop, plain and aligned generator image, mask, reconstruction.
 
     Raises:
-        NoFace: None was found.
+        PhotoCommandError: None was found.
     """
     inverter = Inverter.from_bundle(bundle)
-    pixels = decode_photo(photo.read_bytes())
+    pixels = _read(photo)
     faces = load_detector(detector).detect(pixels)
     if not faces:
-        raise NoFace(f"no face was found in {photo}")
-    out.mkdir(parents=True, exist_ok=True)
+        raise PhotoCommandError(f"no face was found in {photo}")
     written = []
     for index, face in enumerate(faces):
         inverted = invert_face(inverter, pixels, crop_transform(face, inverter.resolution))
@@ -69,6 +70,21 @@ def invert_file(photo: Path, out: Path, *, bundle: str, detector: str) -> list[P
         pictures["mask"] = mask_pixels(edit_face(inverter, inverted, ()))
         for name, picture in pictures.items():
             path = out / f"{index}_{name}.png"
-            path.write_bytes(encode_photo(picture, format="png"))
+            _write(path, encode_photo(picture, format="png"))
             written.append(path)
     return written
+
+
+def _read(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    try:
+        return decode_photo(path.read_bytes())
+    except OSError as error:
+        raise PhotoCommandError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise PhotoCommandError(f"{path} cannot be written: {error.strerror}; name another place") from error

@@ -4,7 +4,7 @@ from typing import Literal
 
 _USER = {
     "BundleError", "DetectorUnavailable", "EditError", "LedgerError", "LocationError", "PhotoError", "RequestError",
-    "NoFace", "NoOffscreenGl",
+    "PhotoCommandError", "NoOffscreenGl",
 }  # fmt: skip
 _INFRASTRUCTURE = {"StoreError", "OutcomeUnknown", "Fatal", "NothingDone", "PartInvalid", "ObjectMissing"}
 

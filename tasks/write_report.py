@@ -57,10 +57,13 @@ def write_report(run: str, settings: RunSettings, facts: RunFacts, shards: Seque
 def failures(target: Store, settings: RunSettings, snapshot: Snapshot, limit: int = 1000) -> list[Failure]:
     """Photos without result in the faces product or an edit, each once, in the order of their keys."""
     names = [settings.faces.name, *(product.name for product in settings.products)]
-    columns = ["src_key", "status", "error_class", "error_message"]
+    columns = ["product", "src_key", "status", "error_class", "error_message"]
     wanted = [name for name in names if name in snapshot.commits]
     table = read_snapshot(target, products=wanted, number=snapshot.number, columns=columns)
-    bad = table.filter(pc.not_equal(table["status"], "ok")).to_pylist()
+    # A photo with one good face has a result, whatever its other faces came to.
+    good = {(row["product"], row["src_key"]) for row in table.filter(pc.equal(table["status"], "ok")).to_pylist()}
+    rest = table.filter(pc.not_equal(table["status"], "ok")).to_pylist()
+    bad = [row for row in rest if (row["product"], row["src_key"]) not in good]
     first = {row["src_key"]: row for row in reversed(bad)}
     return [
         Failure(key=key, status=row["status"], error_class=row["error_class"], message=row["error_message"] or "")

@@ -6,6 +6,7 @@ and the job goes on without it. Ray itself retries nothing.
 """
 
 import logging
+import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from oodinv.cluster.beacon import Beacon, Position
 
@@ -97,6 +98,8 @@ class _Member:
     handle: Any
     job: Any = None
     reference: Any = None
+    since: float = 0.0
+    """When it got its job."""
 
 
 @dataclass
@@ -137,6 +140,7 @@ class Pool:
                 if job is not None:
                     self._records.setdefault(job.shard_id, _Record()).attempts += 1
                     member.job, member.reference = job, member.handle.run.remote(job)
+                    member.since = time.monotonic()
             running = [member for member in self._members if member.job is not None]
             if not running and exhausted and not again:
                 return
@@ -171,7 +175,9 @@ class Pool:
 
     def _is_stuck(self, member: _Member, positions: dict[str, Position]) -> bool:
         position = positions.get(member.name)
-        return position is not None and position.age_s > self._settings.sample_deadline_s
+        # Its last word may be older than its job, when it was idle before and has not begun to speak.
+        on_job = time.monotonic() - member.since
+        return position is not None and min(position.age_s, on_job) > self._settings.sample_deadline_s
 
     def _collect(self, member: _Member, again: deque[Job], positions: dict[str, Position]) -> Done | None:
         try:
@@ -182,7 +188,7 @@ class Pool:
                 raise cause from error
             # What the exception left behind in the process is unknown: a fresh actor costs seconds.
             return self._failed(member, again, positions, f"{type(cause).__name__}: {str(cause)[:300]}")
-        except RayActorError as error:
+        except RayError as error:
             return self._failed(member, again, positions, f"its process died: {_last_words(error)}")
         job, member.job, member.reference = member.job, None, None
         return Done(job=job, receipt=receipt, attempts=self._records.pop(job.shard_id).attempts)
@@ -214,7 +220,7 @@ class Pool:
         return Done(job=job, receipt=None, attempts=record.attempts, error=reason)
 
 
-def _last_words(error: RayActorError) -> str:
+def _last_words(error: RayError) -> str:
     """The end of Ray's account, where an exception of the constructor stands; one bounded line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " | ".join(lines[-2:])[:400]

@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from oodinv.engine.outcome import Changed
-from oodinv.imaging.decode import decode_photo
+from oodinv.imaging.decode import DecodeLimits, decode_photo
+from oodinv.imaging.errors import PhotoError
 from oodinv.ledger.inventory import Sample
 from oodinv.store import Store
 
@@ -20,4 +21,7 @@ def fetch_photo(source: Store, sample: Sample) -> UInt8[np.ndarray, "height widt
     found = source.head(sample.key)
     if found.etag != sample.etag:
         raise Changed("the photo changed after the run was planned; the next run takes the new version")
+    limit = DecodeLimits().max_bytes
+    if found.size > limit:
+        raise PhotoError("too-many-bytes", f"expected at most {limit} bytes, got {found.size}")
     return decode_photo(source.get(sample.key))

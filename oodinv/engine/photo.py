@@ -48,6 +48,7 @@ class EditedFace:
     reconstruction: Float32[np.ndarray, "3 size size"] = field(repr=False)
     """The edited crop: generated, with the crop where the mask says so."""
     ood_mask: Float32[np.ndarray, "1 size size"] = field(repr=False)
+    """In steps of 1/255: where the mask's picture is white, the photo is kept bit for bit."""
     compose: ComposeMode
 
 
@@ -79,7 +80,7 @@ def edit_face(inverter: Inverter, face: InvertedFace, edits: Sequence[Edit]) -> 
         generated=edited.generated[0].float().cpu().numpy(),
         identity=face.inversion.generated[0].float().cpu().numpy(),
         reconstruction=edited.reconstruction[0].float().cpu().numpy(),
-        ood_mask=edited.ood_mask[0].float().cpu().numpy(),
+        ood_mask=_to_eight_bits(edited.ood_mask[0].float().cpu().numpy()),
         compose=compose,
     )
 
@@ -106,3 +107,8 @@ def crop_pixels(face: EditedFace) -> UInt8[np.ndarray, "size size 3"]:
 def mask_pixels(face: EditedFace) -> UInt8[np.ndarray, "size size"]:
     """The mask as a grey picture; white is kept from the photo."""
     return mask_to_uint8(face.ood_mask)
+
+
+def _to_eight_bits(mask: Float32[np.ndarray, "1 size size"]) -> Float32[np.ndarray, "1 size size"]:
+    # A sigmoid never reaches 1; without this no pixel inside a crop would be kept exactly.
+    return np.rint(mask.clip(0, 1) * 255).astype(np.float32) / np.float32(255)

@@ -123,5 +123,6 @@ def _plain(field: pa.Field, value: Any) -> Any:
 
 
 def _bounded(message: str) -> str:
-    printable = message.encode("utf-8", "backslashreplace").decode("utf-8")
+    plain = message.encode("utf-8", "backslashreplace").decode("utf-8")
+    printable = "".join(c if c.isprintable() else " " for c in plain)
     return printable if len(printable) <= MAX_MESSAGE else printable[: MAX_MESSAGE - 1] + "…"

@@ -16,7 +16,11 @@ class ObjectMissing(Exception):
 
     def __init__(self, key: str, where: str):
         super().__init__(f"no object {key!r} in {where}")
-        self.key = key
+        self.key, self.where = key, where
+
+    def __reduce__(self) -> tuple[type["ObjectMissing"], tuple[str, str]]:
+        # Exceptions cross process borders by their arguments, which here are not the message.
+        return type(self), (self.key, self.where)
 
 
 class ObjectRefused(Exception):

@@ -35,7 +35,7 @@ class Recipe:
 
     low: int = 52_000
     """At 64 pixels, paired losses only."""
-    high: int = 28_000
+    high: int = 42_000
     """At 128 pixels, paired losses only."""
     adversarial: int = 0
     """At 128 pixels, with the adversarial loss; 0 leaves that phase out."""
@@ -95,7 +95,7 @@ def train(clean: Pack, worn: Pack, recipe: Recipe, work: Path) -> tuple[Inversio
     config = generator_config(clean.params.shape[1])
     phases: tuple[Phase, ...] = (
         Phase(resolution=64, images=recipe.low, rate=9e-3, final_rate=3e-3),
-        Phase(resolution=128, images=recipe.high, rate=4e-3, final_rate=3e-4),
+        Phase(resolution=128, images=recipe.high, rate=7e-3, final_rate=3e-4),
     )
     if recipe.adversarial:
         phases += (Phase(resolution=128, images=recipe.adversarial, adversarial=0.3, rate=1e-3, final_rate=3e-4),)

@@ -35,9 +35,9 @@ def test_a_missing_file_is_named(bundle):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"PK\x03\x04 a zip file, as torch.save writes", b"\x80\x04}.", b"\xff" * 64, b"\x02\x00\x00\x00\x00\x00\x00\x00{}" * 3],
+    [b"", b"PK\x03\x04 as torch.save writes", b"\x80\x04}.", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0{}" * 3],
     ids=["empty", "zip", "pickle", "noise", "trailing bytes"],
-)  # fmt: skip
+)
 def test_what_is_not_safetensors_is_refused_even_with_the_right_hash(bundle, put, data):
     put("encoder", data)
     refuses(bundle, r"encoder\.safetensors is not a safetensors file|of another network")
@@ -106,7 +106,7 @@ def test_a_file_name_that_leaves_the_folder_is_refused(bundle, change, name):
 @pytest.mark.parametrize("name", ["../../../../../../etc/passwd", "/etc/passwd", ".."])
 def test_a_model_card_outside_the_folder_is_refused(bundle, change, name):
     change(lambda content: content.update(card=name))
-    with pytest.raises(BundleError, match="card: .*a plain name beside bundle.json"):
+    with pytest.raises(BundleError, match=r"card: .*a plain name beside bundle\.json"):
         describe_bundle(str(bundle))
 
 

@@ -45,7 +45,11 @@ def test_any_change_of_the_weights_changes_the_bundle(tmp_path, tiny_bundle):
 def test_the_spec_says_what_was_saved(tiny_bundle):
     content = json.loads((tiny_bundle / "bundle.json").read_text())
     for name, value in tiny_fields().items():
-        stored = {k: v for k, v in content[name].items() if k not in ("file", "sha256")} if isinstance(value, dict) else content[name]
+        stored = (
+            {k: v for k, v in content[name].items() if k not in ("file", "sha256")}
+            if isinstance(value, dict)
+            else content[name]
+        )
         assert stored == value  # fmt: skip
 
 

@@ -28,6 +28,8 @@ def write_small_photos(folder: Path) -> Path:
     group = example("group-of-three.jpg")
     astronaut().save(folder / "astronaut.png")
     portrait().save(folder / "portrait.jpg", quality=92)
-    group.resize((group.width // 2, group.height // 2), Image.Resampling.LANCZOS).save(folder / "three.webp", quality=92)
+    group.resize((group.width // 2, group.height // 2), Image.Resampling.LANCZOS).save(
+        folder / "three.webp", quality=92
+    )
     example("no-face.jpg").resize((160, 160), Image.Resampling.LANCZOS).save(folder / "table.jpg", quality=92)
     return folder
