@@ -8,8 +8,10 @@ from oodinv.bundles.bundle import find_bundle
 from oodinv.edits import EditError, parse_edit
 from oodinv.engine.settings import RunSettings, edit_product, faces_product
 from oodinv.faces import load_detector
+from oodinv.ledger.inputs import PHOTO_SUFFIXES, is_photo_key
 from oodinv.ledger.inventory import Inventory
 from oodinv.ledger.preflight import check_locations
+from oodinv.store import LocationError, open_source
 
 MAX_PREVIEWS = 32
 
@@ -41,6 +43,7 @@ def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
         )
         for combined in edits
     )
+    _check_photos(request.source)
     # Last, because it writes a probe: a request that is refused for another reason leaves no trace.
     check_locations(request.source, request.target, write=write)
     return RunSettings(
@@ -56,6 +59,15 @@ def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
         keep=frozenset(request.keep),
         seed=request.seed,
     )
+
+
+def _check_photos(source: str) -> None:
+    """Refuse a source without any photo; the listing stops at the first."""
+    if not any(is_photo_key(info.key) for info in open_source(source).list()):
+        raise LocationError(
+            f"no photos in {source!r}: expected names ending in {' '.join(PHOTO_SUFFIXES)}. Name the folder that holds "
+            "the photos."
+        )
 
 
 def preview_samples(inventory: Inventory) -> frozenset[str]:

@@ -25,13 +25,15 @@ def edit_file(photo: Path, edit_text: str, out: Path, *, bundle: str, detector: 
     """Edit all faces of a photo and write it; the number of faces.
 
     Raises:
-        PhotoCommandError: None was found.
+        PhotoCommandError: None was found, the photo cannot be read, or the output not written: its suffix names no
+            format, or it is the photo itself.
         EditError, BundleError, PhotoError, DetectorUnavailable: See their messages.
-        ValueError: The output's suffix names no format that can be written.
     """
     format_ = _FORMATS.get(out.suffix.lower())
     if format_ is None:
         raise PhotoCommandError(f"expected an output file ending in {', '.join(_FORMATS)}, got {out.name!r}")
+    if out.exists() and out.samefile(photo):
+        raise PhotoCommandError(f"{out} is the photo itself, which is never changed; name another file")
     edits = parse_edit(edit_text)
     inverter = Inverter.from_bundle(bundle)
     for edit in edits:

@@ -50,8 +50,7 @@ def run_report(facts: RunFacts) -> str:
         "## Samples",
         status_table(facts.samples, facts.num_inputs),
     ]
-    if facts.stages:
-        total = sum(facts.stages.values())
+    if total := sum(facts.stages.values()):
         rows = [f"| {name} | {value:.1f} | {value / total:.0%} |" for name, value in facts.stages.items()]
         parts += ["## Seconds of the workers", "\n".join(["| stage | s | share |", "| --- | --- | --- |", *rows])]
     if facts.given_up:

@@ -39,8 +39,8 @@ class Recipe:
     """At 128 pixels, paired losses only."""
     adversarial: int = 0
     """At 128 pixels, with the adversarial loss; 0 leaves that phase out."""
-    encoder: int = 20_000
-    decomposition: int = 8_000
+    encoder: int = 16_000
+    decomposition: int = 5_000
 
 
 def generator_config(num_parameters: int) -> GeneratorConfig:

@@ -36,7 +36,7 @@ class EncoderTraining:
     """Weight of the layers' offsets from the first one, which keeps codes near W where edits work (e4e, Eq. 1)."""
     background_weight: float = 0.3
     occluded_share: float = 0.4
-    ema_images: float = 4_000.0
+    ema_images: float = 1_500.0
     seed: int = 0
     save_every: int = 200
 

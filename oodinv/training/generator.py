@@ -119,7 +119,12 @@ def train_generator(pack: Pack, config: GeneratorConfig, training: GeneratorTrai
     for index in range(first, len(training.phases)):
         phase = training.phases[index]
         if phase.resolution != net.generator.config.resolution:
-            net = _State(grow(net.generator, phase.resolution), grow(net.average, phase.resolution))
+            torch.manual_seed(hash((training.seed, index)) % 2**31)
+            grown = grow(net.generator, phase.resolution)
+            average = deepcopy(grown)
+            # The average keeps what it has and takes the new layers as they are, not a draw of its own.
+            average.load_state_dict(grown.state_dict() | net.average.state_dict())
+            net = _State(grown, average)
         _run_phase(run, pack, latents, net, training, index, step)
         step = 0
         run.save({"phase": index, "step": phase.images // training.batch, "net": net.state()})

@@ -41,7 +41,7 @@ def paste_occlusions(
     return stacked, torch.stack(alpha)
 
 
-def _uniform(rng: torch.Generator, low: float = 0.0, high: float = 1.0) -> float:
+def _uniform(rng: torch.Generator, low: float | int = 0, high: float | int = 1) -> float:
     return low + (high - low) * torch.rand((), generator=rng).item()
 
 

@@ -38,7 +38,7 @@ class Run:
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(line + "\n")
 
-    def grid(self, name: str, rows: list[Float[Tensor, "batch channels size size"]], zoom: int = 1) -> None:
+    def grid(self, name: str, rows: list[Float[Tensor, "batch _ size size"]], zoom: int = 1) -> None:
         """Write rows of images in [-1, 1] as one PNG; one-channel rows are masks in [0, 1]."""
         strips = []
         for row in rows:

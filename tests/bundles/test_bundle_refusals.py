@@ -71,7 +71,7 @@ def test_weights_that_are_no_floating_point_numbers_are_refused(bundle, put):
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     arrays["constant"] = np.ones((1, 16, 4, 4), np.int64)
     put("generator", save_arrays(arrays))
-    refuses(bundle, "must hold floats, 'constant' is torch.int64")
+    refuses(bundle, "must hold floating point numbers, 'constant' is torch.int64")
 
 
 def test_weights_in_eight_bits_are_read(bundle, put):

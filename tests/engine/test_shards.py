@@ -7,6 +7,7 @@ from safetensors.numpy import load as load_arrays
 from shard_runs import make_settings, plan_jobs, products, read_rows, rows_by_photo, run_shards
 
 from oodinv.engine.previews import COLUMNS, TILE
+from oodinv.engine.sheet import dataset_sheet
 from oodinv.engine.worker import ShardWorker
 from oodinv.imaging.decode import decode_photo
 from oodinv.ledger import fsck, run_differences, sample_id, sha256_hex
@@ -175,3 +176,14 @@ def test_the_identity_replaces_and_says_so(small_photos, tiny_bundle, tmp_path):
     run_shards(settings)
     rows = rows_by_photo(settings, settings.products[0])["portrait.jpg"]
     assert [(row["edit"], row["compose"], row["out_format"]) for row in rows] == [("identity", "replace", "jpeg")]
+
+
+def test_the_contact_sheet_shows_every_previewed_face(done):
+    settings, _ = done
+    shards = [receipt.shard_id for receipt in done[1]]
+    store = open_store(settings.target)
+    sheet = dataset_sheet(store, settings.products, shards)
+    columns = 3 + len(settings.products)
+    assert sheet is not None and sheet.width > 2 * columns * TILE and sheet.height > 2 * TILE  # three faces, two across
+    assert dataset_sheet(store, settings.products, shards, limit=1).width < sheet.width
+    assert dataset_sheet(store, settings.products, ["9-000000"]) is None

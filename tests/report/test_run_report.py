@@ -1,0 +1,88 @@
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oodinv.report.run_report import Failure, RunFacts, cell, run_report, status_table
+
+HOSTILE = [
+    "a|b", "`code`", "line\nbreak\r\n# heading", "<img src=x onerror=alert(1)>", "](http://x)", "\u202egpj",
+    "\x00\x1b[31m", "‖||``", "\\|", "caf%E9", "x" * 2000, "", " ", "&lt;script&gt;", "**bold**", "\u2028next",
+]  # fmt: skip
+
+
+def facts(**changes):
+    given = {
+        "source": "photos",
+        "target": "out",
+        "bundle": "embedded",
+        "num_inputs": 10,
+        "samples": {
+            "faces-00000000": {"ok": 6, "skipped": 2, "failed": 1, "quarantined": 1},
+            "smile_p1.00-00000000": {"ok": 5, "skipped": 2, "failed": 1, "quarantined": 0},
+        },
+        "shards_done": 3,
+        "shards_before": 1,
+        "photos_done": 8,
+        "seconds": 4.0,
+        "stages": {"detect": 3.0, "edit": 1.0},
+    }
+    return RunFacts(**given | changes)
+
+
+def numbers(line):
+    return [int(field) for field in re.findall(r"\| (-?\d+) (?=\|)", line)]
+
+
+def test_counts_add_up_and_what_is_missing_is_pending():
+    lines = status_table(facts().samples, 10).splitlines()
+    assert lines[0] == "| product | planned | ok | skipped | failed | quarantined | pending |"
+    for line, pending in zip(lines[2:], (0, 2), strict=True):
+        planned, *parts = numbers(line)
+        assert planned == sum(parts) == 10 and parts[-1] == pending
+
+
+def test_the_report_says_what_was_done_and_how_fast():
+    report = run_report(facts())
+    assert "3 shards done in this run, 1 were done before. 8 photos in 4.0 s, 2.00 photos/s." in report
+    assert "| detect | 3.0 | 75% |" in report and "| edit | 1.0 | 25% |" in report
+    assert "given up" not in report and "without result" not in report
+
+
+@pytest.mark.parametrize("changes", [{"photos_done": 0}, {"seconds": 0.0}, {"stages": {}}, {"stages": {"detect": 0.0}}])
+def test_a_run_of_nothing_divides_by_nothing(changes):
+    assert run_report(facts(**changes)).startswith("# Run report\n")
+
+
+def test_shards_that_were_given_up_are_named_with_what_to_do():
+    report = run_report(facts(given_up={"1-000003": "its process died: | oh `no`"}))
+    assert "* shard `1-000003`: `its process died: ¦ oh 'no'`" in report
+    assert "Run the same command again to try them anew." in report
+
+
+def failures(texts):
+    return [Failure(key=text, status="failed", error_class="truncated", message=text) for text in texts]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_a_hostile_name_stays_in_its_cell(text):
+    report = run_report(facts(failures=failures([text]), source=text, bundle=text, given_up={"1-000000": text}))
+    table = report.split("## Photos without result")[1].strip().splitlines()
+    assert len(table) == 3
+    assert re.fullmatch(r"\| `[^`|<>]+` \| `failed` \| `truncated` \| `[^`|<>]+` \|", table[2])
+    assert report.count("\n# ") == 0 and "<" not in report and len(table[2]) < 300
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=200))
+def test_any_text_becomes_one_line_of_inline_code(text):
+    shown = cell(text)
+    assert shown.startswith("`") and shown.endswith("`") and shown.count("`") == 2
+    assert shown.isprintable() and not set(shown) & set("|<>\n\r")
+    assert 3 <= len(shown) <= 122
+
+
+def test_many_failures_are_counted_and_the_first_are_shown():
+    report = run_report(facts(failures=failures([f"{number}.jpg" for number in range(70)])))
+    assert report.count("| `failed` |") == 50 and "| … and 20 more | | | |" in report
