@@ -5,6 +5,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -23,9 +24,13 @@ def main() -> int:
     parser.add_argument("augment", nargs="+", help="options of `oodinv augment`")
     args = parser.parse_args()
     quiet_and_local()
+    # A terminated runner takes its server along, as an interrupted one does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     address = f"http://127.0.0.1:{args.port}"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(args.port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 (our own arguments)
+    # The page asks this address; its default is port 4200 whatever port the server has.
+    settings = os.environ | {"PREFECT_SERVER_UI_API_URL": f"{address}/api"}
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=settings)  # noqa: S603 (our own arguments)
     try:
         _wait(server, f"{address}/api/health")
         print(f"Prefect UI: {address} (v2: {address}/v2/)", flush=True)
