@@ -12,7 +12,7 @@ from prefect.artifacts import create_progress_artifact, create_table_artifact, u
 from prefect.runtime import flow_run
 from tqdm import tqdm
 
-from flows.prepare import num_workers, prepare, preview_samples
+from flows.prepare import num_workers, prepare, preview_samples, preview_shards
 from flows.request import AugmentRequest
 from oodinv.cluster.local import local_ray
 from oodinv.cluster.pool import PoolSettings
@@ -81,7 +81,8 @@ def augment(request: AugmentRequest) -> RunSummary:
     settings = prepare(request)
     work = plan(settings, request.shard_size)
     before = len(work.inventory.live_shards()) - work.num_shards
-    tally = _run_waves(request, replace(settings, previews=preview_samples(work.inventory)), work)
+    previews = preview_samples(work.inventory)
+    tally = _run_waves(request, replace(settings, previews=previews), work)
     if tally.given_up and not tally.receipts and not before:
         raise NothingDone(f"no shard could be done; the first said: {next(iter(tally.given_up.values()))}")
     snapshot = publish_snapshot(settings.target, [settings.faces.name, *(p.name for p in settings.products)])
@@ -99,7 +100,7 @@ def augment(request: AugmentRequest) -> RunSummary:
         failures=failures(open_store(settings.target), settings, snapshot),
         given_up=tally.given_up,
     )
-    written = write_report(flow_run.get_id() or "run", settings, facts, work.inventory.shards())
+    written = write_report(flow_run.get_id() or "run", settings, facts, preview_shards(work.inventory, previews))
     return RunSummary(
         target=request.target,
         shards_done=facts.shards_done,

@@ -3,6 +3,8 @@
 import heapq
 import os
 
+import pyarrow.compute as pc
+
 from flows.request import AugmentRequest
 from oodinv.bundles.bundle import find_bundle
 from oodinv.edits import EditError, parse_edit
@@ -73,6 +75,12 @@ def _check_photos(source: str) -> None:
 def preview_samples(inventory: Inventory) -> frozenset[str]:
     """The samples whose faces are shown: those with the smallest ids, whatever the order or the shards."""
     return frozenset(heapq.nsmallest(MAX_PREVIEWS, set(inventory.table["sample_id"].to_pylist())))
+
+
+def preview_shards(inventory: Inventory, previews: frozenset[str]) -> tuple[str, ...]:
+    """The shards that hold these samples: only their commits are read for the contact sheet."""
+    held = inventory.table.filter(pc.field("sample_id").isin(list(previews)))
+    return tuple(sorted(set(held["shard_id"].to_pylist())))
 
 
 def num_workers(request: AugmentRequest) -> int:

@@ -38,7 +38,7 @@ def write_report(run: str, settings: RunSettings, facts: RunFacts, shards: Seque
         run: Name of the run, a folder under `runs/`.
         settings: Its products.
         facts: What it did.
-        shards: All shards of the dataset.
+        shards: The shards whose commits may list previews.
     """
     target = open_store(settings.target)
     report = run_report(facts)
