@@ -1,7 +1,8 @@
 """The recipe of the embedded bundle: packs of rendered portraits in, a bundle with its model card out.
 
-Run it with `python -m oodinv.training.embedded --clean DIR… --worn DIR… --test DIR --test-worn DIR --out DIR`.
-Every step saves its state under `--work` and goes on where it was stopped.
+Run it with `python -m oodinv.training.embedded --clean DIR… --worn DIR… --test DIR --test-worn DIR --test-unseen DIR
+--work DIR --out DIR`. Every step saves its state under `--work` and goes on where it was stopped. The card of a bundle
+says where its training differed from what stands here.
 """
 
 import argparse

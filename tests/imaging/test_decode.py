@@ -304,6 +304,7 @@ def test_an_error_is_bounded_printable_and_survives_a_process_border():
     error = PhotoError("corrupt", "bell \x07 and newline\n" + "x" * 1000)
     assert len(str(error)) == 300
     assert str(error).isprintable()
+    # As between a worker process and its parent; only what this test itself wrote is unpickled.
     copy = pickle.loads(pickle.dumps(error))
     assert (copy.error_class, str(copy)) == (error.error_class, str(error))
 

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from oodinv.faces import load_detector
@@ -9,6 +11,9 @@ def studio():
     try:
         return Studio()
     except NoOffscreenGl as error:
+        # A machine without OpenGL can still run the other rooms; where CI has installed it, its absence is a failure.
+        if os.environ.get("CI"):
+            raise
         pytest.skip(str(error))
 
 

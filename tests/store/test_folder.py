@@ -190,5 +190,6 @@ def test_a_file_where_a_folder_is_needed_is_named_as_the_reason(store):
 
 def test_a_store_travels_to_another_process_and_opens_again_by_its_uri(store):
     store.put("a", b"x")
+    # Stores travel to workers this way; only what this test itself wrote is unpickled.
     assert pickle.loads(pickle.dumps(store)).get("a") == b"x"
     assert open_store(store.uri) == store
