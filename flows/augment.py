@@ -12,11 +12,12 @@ from prefect.artifacts import create_progress_artifact, create_table_artifact, u
 from prefect.runtime import flow_run
 from tqdm import tqdm
 
-from flows.prepare import num_workers, prepare, preview_samples, preview_shards
+from flows.prepare import num_workers, prepare
 from flows.request import AugmentRequest
 from oodinv.cluster.local import local_ray
 from oodinv.cluster.pool import PoolSettings
 from oodinv.cluster.shard_pool import shard_pool
+from oodinv.engine.previewed import preview_samples, preview_shards
 from oodinv.engine.settings import RunSettings
 from oodinv.engine.worker import Receipt
 from oodinv.report.run_report import RunFacts
@@ -85,7 +86,9 @@ def augment(request: AugmentRequest) -> RunSummary:
     tally = _run_waves(request, replace(settings, previews=previews), work)
     if tally.given_up and not tally.receipts and not before:
         raise NothingDone(f"no shard could be done; the first said: {next(iter(tally.given_up.values()))}")
-    snapshot = publish_snapshot(settings.target, [settings.faces.name, *(p.name for p in settings.products)])
+    snapshot = publish_snapshot(
+        settings.target, settings.access, [settings.faces.name, *(p.name for p in settings.products)]
+    )
     facts = RunFacts(
         source=request.source,
         target=request.target,
@@ -97,7 +100,7 @@ def augment(request: AugmentRequest) -> RunSummary:
         photos_done=tally.photos,
         seconds=time.monotonic() - begin,
         stages=dict(tally.stages.most_common()),
-        failures=failures(open_store(settings.target), settings, snapshot),
+        failures=failures(open_store(settings.target, settings.access), settings, snapshot),
         given_up=tally.given_up,
     )
     written = write_report(flow_run.get_id() or "run", settings, facts, preview_shards(work.inventory, previews))

@@ -9,7 +9,7 @@ from oodinv.store import open_source
 def dry_run(request: AugmentRequest) -> str:
     """The plan as text: products, photos, workers. Writes nothing, not even the inventory."""
     settings = prepare(request, write=False)
-    photos = [info for info in open_source(request.source).list() if is_photo_key(info.key)]
+    photos = [info for info in open_source(request.source, settings.access).list() if is_photo_key(info.key)]
     lines = [
         f"{len(photos)} photos, {sum(info.size for info in photos) / 1e6:.1f} MB in {request.source}",
         f"{num_workers(request)} workers, {request.shard_size} photos per shard",

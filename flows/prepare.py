@@ -1,9 +1,6 @@
 """From a request to settings: everything that can be refused is refused here, before anything is written."""
 
-import heapq
 import os
-
-import pyarrow.compute as pc
 
 from flows.request import AugmentRequest
 from oodinv.bundles.bundle import find_bundle
@@ -11,11 +8,8 @@ from oodinv.edits import EditError, parse_edit
 from oodinv.engine.settings import RunSettings, edit_product, faces_product
 from oodinv.faces import load_detector
 from oodinv.ledger.inputs import PHOTO_SUFFIXES, is_photo_key
-from oodinv.ledger.inventory import Inventory
 from oodinv.ledger.preflight import check_locations
-from oodinv.store import LocationError, open_source
-
-MAX_PREVIEWS = 32
+from oodinv.store import Access, LocationError, open_source
 
 
 def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
@@ -24,6 +18,7 @@ def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
     Raises:
         LocationError, BundleError, EditError, DetectorUnavailable: With what was expected and what to do.
     """
+    access = Access(endpoint_url=request.endpoint_url)
     bundle = find_bundle(request.bundle)
     known = bundle.spec.edits
     edits = [parse_edit(text) for text in request.edits]
@@ -45,9 +40,11 @@ def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
         )
         for combined in edits
     )
-    _check_photos(request.source)
+    _check_photos(request.source, access)
     # Last, because it writes a probe: a request that is refused for another reason leaves no trace.
-    check_locations(request.source, request.target, write=write)
+    access = check_locations(
+        request.source, request.target, access, write=write, require_fencing=request.require_fencing
+    )
     return RunSettings(
         source=request.source,
         target=request.target,
@@ -60,27 +57,17 @@ def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
         quality=request.quality,
         keep=frozenset(request.keep),
         seed=request.seed,
+        access=access,
     )
 
 
-def _check_photos(source: str) -> None:
+def _check_photos(source: str, access: Access) -> None:
     """Refuse a source without any photo; the listing stops at the first."""
-    if not any(is_photo_key(info.key) for info in open_source(source).list()):
+    if not any(is_photo_key(info.key) for info in open_source(source, access).list()):
         raise LocationError(
             f"no photos in {source!r}: expected names ending in {' '.join(PHOTO_SUFFIXES)}. Name the folder that holds "
             "the photos."
         )
-
-
-def preview_samples(inventory: Inventory) -> frozenset[str]:
-    """The samples whose faces are shown: those with the smallest ids, whatever the order or the shards."""
-    return frozenset(heapq.nsmallest(MAX_PREVIEWS, set(inventory.table["sample_id"].to_pylist())))
-
-
-def preview_shards(inventory: Inventory, previews: frozenset[str]) -> tuple[str, ...]:
-    """The shards that hold these samples: only their commits are read for the contact sheet."""
-    held = inventory.table.filter(pc.field("sample_id").isin(list(previews)))
-    return tuple(sorted(set(held["shard_id"].to_pylist())))
 
 
 def num_workers(request: AugmentRequest) -> int:

@@ -12,13 +12,13 @@ class AugmentRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: str = Field(description="Folder of photos")
-    target: str = Field(description="Folder of the dataset; an existing one is continued")
+    source: str = Field(description="Photos: a folder, or s3://bucket/prefix")
+    target: str = Field(description="Dataset: a folder or s3://bucket/prefix; an existing one is continued")
     edits: tuple[str, ...] = Field(
         min_length=1,
         description="Each becomes a product: smile=+1.5, or several combined: smile=+1.5,age=-1, or identity",
     )
-    bundle: str = Field(default="embedded", description="Model bundle: a name or a folder")
+    bundle: str = Field(default="embedded", description="Model bundle: a name, a folder or s3://bucket/prefix")
     detector: Literal["centerface", "face-alignment"] = Field(default="centerface", description="Face detector")
     output: Literal["photo", "crop"] = Field(default="photo", description="Write whole photos, or one crop per face")
     format: Literal["jpeg", "png", "webp"] = Field(default="jpeg", description="File format of the images")
@@ -35,6 +35,12 @@ class AugmentRequest(BaseModel):
         default=0.05, ge=0, le=1, description="More failed photos than this end with code 1"
     )
     seed: int = Field(default=0, ge=0, description="Of random noise; the default noise is fixed")
+    endpoint_url: str | None = Field(
+        default=None, description="Of an S3-compatible server; empty = what the environment says, else AWS"
+    )
+    require_fencing: bool = Field(
+        default=False, description="Refuse a target that ignores create-only writes, instead of being its only writer"
+    )
     dry_run: bool = Field(default=False, description="Plan and say what would be done; write nothing")
 
     @field_validator("edits")

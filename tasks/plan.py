@@ -40,7 +40,7 @@ class Plan:
 @task(name="plan", cache_policy=NO_CACHE, persist_result=False)
 def plan(settings: RunSettings, shard_size: int) -> Plan:
     """Freeze what is new in the source and compare with what is committed."""
-    source, target = open_source(settings.source), open_store(settings.target)
+    source, target = open_source(settings.source, settings.access), open_store(settings.target, settings.access)
     inventory = plan_inventory(source, target, shard_size)
     products = (settings.faces, *settings.products)
     for product in products:

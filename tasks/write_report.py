@@ -40,7 +40,7 @@ def write_report(run: str, settings: RunSettings, facts: RunFacts, shards: Seque
         facts: What it did.
         shards: The shards whose commits may list previews.
     """
-    target = open_store(settings.target)
+    target = open_store(settings.target, settings.access)
     report = run_report(facts)
     report_key = f"runs/{run}/report.md"
     target.put(report_key, report.encode())

@@ -18,10 +18,10 @@ def fetch_photo(source: Store, sample: Sample) -> UInt8[np.ndarray, "height widt
         ObjectMissing: It is gone.
         PhotoError: It cannot be decoded.
     """
-    found = source.head(sample.key)
+    limit = DecodeLimits().max_bytes
+    found, data = source.fetch(sample.key, limit)
     if found.etag != sample.etag:
         raise Changed("the photo changed after the run was planned; the next run takes the new version")
-    limit = DecodeLimits().max_bytes
-    if found.size > limit:
+    if data is None:
         raise PhotoError("too-many-bytes", f"expected at most {limit} bytes, got {found.size}")
-    return decode_photo(source.get(sample.key))
+    return decode_photo(data)

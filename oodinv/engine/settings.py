@@ -9,6 +9,7 @@ from oodinv.imaging.decode import DecodeLimits
 from oodinv.ledger.inventory import Sample
 from oodinv.ledger.products import Product as ProductDefinition
 from oodinv.ledger.products import define_product
+from oodinv.store import DEFAULT_ACCESS, Access
 
 Output = Literal["photo", "crop"]
 Format = Literal["jpeg", "png", "webp"]
@@ -52,6 +53,8 @@ class RunSettings:
     quality: int
     keep: frozenset[Keep]
     seed: int
+    access: Access = DEFAULT_ACCESS
+    """How to reach source and target."""
     previews: frozenset[str] = frozenset()
     """Samples whose faces get a preview strip for the contact sheet."""
 

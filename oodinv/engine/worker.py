@@ -39,7 +39,10 @@ class ShardWorker:
 
     def __init__(self, settings: RunSettings):
         self._settings = settings
-        self._source, self._target = open_source(settings.source), open_store(settings.target)
+        self._source, self._target = (
+            open_source(settings.source, settings.access),
+            open_store(settings.target, settings.access),
+        )
 
     @cached_property
     def _detector(self) -> FaceDetector:

@@ -4,27 +4,40 @@ import os
 from pathlib import Path
 
 from oodinv.ledger.identity import new_attempt
-from oodinv.store import LocationError, Store, StoreError, local_folder, open_source, open_store
+from oodinv.store import DEFAULT_ACCESS, Access, LocationError, Store, StoreError, local_folder, open_source, open_store
 
 
-def check_locations(source_uri: str, target_uri: str, *, write: bool = True) -> None:
+def check_locations(
+    source_uri: str,
+    target_uri: str,
+    access: Access = DEFAULT_ACCESS,
+    *,
+    write: bool = True,
+    require_fencing: bool = False,
+) -> Access:
     """Refuse a pair of places that would do harm or cannot work.
 
     Args:
         source_uri: The photos; must exist.
         target_uri: The dataset; need not exist.
+        access: How to reach both.
         write: Also write to the target and probe create-only writes; off for a dry run, which leaves no trace.
+        require_fencing: Refuse a target that ignores create-only conditions, instead of using it as single writer.
+
+    Returns:
+        ``access``, as single writer if the target ignores create-only conditions.
 
     Raises:
         LocationError: The source is missing; or source and target are equal or one lies inside the other, links
             resolved: the results would become inputs of the next run.
         StoreError: The target cannot be written.
     """
-    open_source(source_uri)
-    target = open_store(target_uri)
+    open_source(source_uri, access)
+    target = open_store(target_uri, access)
     _check_apart(local_folder(source_uri), local_folder(target_uri))
     if write:
         probe_create_only(target)
+    return access
 
 
 def probe_create_only(target: Store) -> None:

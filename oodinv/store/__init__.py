@@ -4,9 +4,11 @@ from oodinv.store.errors import LocationError, ObjectMissing, ObjectRefused, Out
 from oodinv.store.folder import FolderStore
 from oodinv.store.location import local_folder, open_source, open_store
 from oodinv.store.photos import PhotoFolder
-from oodinv.store.protocol import ObjectInfo, Store
+from oodinv.store.protocol import DEFAULT_ACCESS, Access, ObjectInfo, Store
 
 __all__ = [
+    "DEFAULT_ACCESS",
+    "Access",
     "FolderStore",
     "LocationError",
     "ObjectInfo",

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ class FolderStore:
             key = os.fsdecode(path)
             if key.startswith(prefix) and entry.is_file(follow_symlinks=False) and _is_key(key):
                 with suppress(FileNotFoundError):  # removed while we walked
-                    yield _info(key, entry.stat(follow_symlinks=False))
+                    yield info_of(key, entry.stat(follow_symlinks=False))
 
     def folders(self, prefix: str = "") -> tuple[str, ...]:
         """See ``Store.folders``."""
@@ -60,13 +60,19 @@ class FolderStore:
         with self._reading(key):
             return self._path(key).read_bytes()
 
+    def fetch(self, key: str, max_bytes: int) -> tuple[ObjectInfo, bytes | None]:
+        """See ``Store.fetch``."""
+        with self._reading(key), open(self._path(key), "rb") as file:
+            info = info_of(key, os.fstat(file.fileno()))
+            return info, file.read() if info.size <= max_bytes else None
+
     def head(self, key: str) -> ObjectInfo:
         """See ``Store.head``."""
         with self._reading(key):
             status = self._path(key).stat()
         if not stat.S_ISREG(status.st_mode):
             raise ObjectMissing(key, self.uri)
-        return _info(key, status)
+        return info_of(key, status)
 
     def put(self, key: str, data: bytes) -> None:
         """See ``Store.put``."""
@@ -104,6 +110,10 @@ class FolderStore:
             return
         except OSError as error:
             raise infrastructure(error, f"deleting {str(path)!r}") from error
+
+    def requests(self) -> Mapping[str, int]:
+        """See ``Store.requests``: none."""
+        return {}
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
@@ -144,13 +154,11 @@ def _is_key(key: str) -> bool:
     return True
 
 
-def _info(key: str, status: os.stat_result) -> ObjectInfo:
-    return ObjectInfo(key=key, size=status.st_size, etag=etag(status))
-
-
-def etag(status: os.stat_result) -> str:
-    """What stands for a file's content without reading it."""
-    return f"{status.st_size}-{status.st_mtime_ns}"
+def info_of(key: str, status: os.stat_result) -> ObjectInfo:
+    """A file as an object. Size and time stand for its content without reading it."""
+    return ObjectInfo(
+        key=key, size=status.st_size, etag=f"{status.st_size}-{status.st_mtime_ns}", modified=status.st_mtime
+    )
 
 
 def _make_folder(folder: Path) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from oodinv.store.errors import LocationError
 from oodinv.store.folder import FolderStore
 from oodinv.store.photos import PhotoFolder
-from oodinv.store.protocol import Store
+from oodinv.store.protocol import DEFAULT_ACCESS, Access, Store
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -33,11 +33,12 @@ def local_folder(uri: str) -> Path:
     return Path(unquote(parts.path)).resolve()
 
 
-def open_store(uri: str) -> Store:
+def open_store(uri: str, access: Access = DEFAULT_ACCESS) -> Store:
     """Open a target for reading and writing. The folder need not exist: the first write makes it.
 
     Args:
         uri: A folder's path, or ``file:///path``.
+        access: How to reach it.
 
     Raises:
         LocationError: Not a folder this version can open.
@@ -48,11 +49,12 @@ def open_store(uri: str) -> Store:
     return FolderStore(root=folder)
 
 
-def open_source(uri: str) -> Store:
+def open_source(uri: str, access: Access = DEFAULT_ACCESS) -> Store:
     """Open a folder of photos for reading.
 
     Args:
         uri: A folder's path, or ``file:///path``.
+        access: How to reach it.
 
     Raises:
         LocationError: No such folder.

@@ -3,13 +3,14 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from oodinv.store.errors import ObjectMissing, ObjectRefused, StoreError, infrastructure
-from oodinv.store.folder import etag
+from oodinv.store.folder import info_of
 from oodinv.store.keys import key_path, text_key
 from oodinv.store.protocol import ObjectInfo
 from oodinv.store.walk import scan, walk
@@ -39,7 +40,7 @@ class PhotoFolder:
             key = text_key(path)
             status = self._listed_status(path)
             if key.startswith(prefix) and status is not None:
-                yield ObjectInfo(key=key, size=status.st_size, etag=etag(status))
+                yield info_of(key, status)
 
     def folders(self, prefix: str = "") -> tuple[str, ...]:
         """See ``Store.folders``."""
@@ -48,13 +49,13 @@ class PhotoFolder:
 
     def get(self, key: str) -> bytes:
         """See ``Store.get``."""
-        with self._reading(key):
-            path = self._path(key)
-            # Without blocking: a pipe that took the photo's place must not hang the run.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with open(descriptor, "rb") as file:
-                self._check(key, path, os.fstat(descriptor))
-                return file.read()
+        with self._opened(key) as (_, file):
+            return file.read()
+
+    def fetch(self, key: str, max_bytes: int) -> tuple[ObjectInfo, bytes | None]:
+        """See ``Store.fetch``."""
+        with self._opened(key) as (status, file):
+            return info_of(key, status), file.read() if status.st_size <= max_bytes else None
 
     def head(self, key: str) -> ObjectInfo:
         """See ``Store.head``."""
@@ -62,7 +63,7 @@ class PhotoFolder:
             path = self._path(key)
             status = os.stat(path)
             self._check(key, path, status)
-        return ObjectInfo(key=key, size=status.st_size, etag=etag(status))
+        return info_of(key, status)
 
     def put(self, key: str, data: bytes) -> None:
         """Refused: photos are never written."""
@@ -75,6 +76,10 @@ class PhotoFolder:
     def delete(self, key: str) -> None:
         """Refused: photos are never removed."""
         raise self._read_only()
+
+    def requests(self) -> Mapping[str, int]:
+        """See ``Store.requests``: none."""
+        return {}
 
     def _read_only(self) -> StoreError:
         return StoreError(f"the source {self.uri!r} is open for reading only; open a target to write")
@@ -124,6 +129,17 @@ class PhotoFolder:
         if stat.S_ISREG(target.st_mode):
             return target if self._inside(os.path.realpath(full)) else status
         return None
+
+    @contextmanager
+    def _opened(self, key: str) -> Iterator[tuple[os.stat_result, BinaryIO]]:
+        with self._reading(key):
+            path = self._path(key)
+            # Without blocking: a pipe that took the photo's place must not hang the run.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(descriptor, "rb") as file:
+                status = os.fstat(descriptor)
+                self._check(key, path, status)
+                yield status, file
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[None]:

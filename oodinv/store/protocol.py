@@ -1,7 +1,7 @@
 """The small protocol that every store speaks."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 
@@ -17,6 +17,26 @@ class ObjectInfo:
 
     etag: str
     """Changes when the content changes. In a folder: size and modification time in nanoseconds."""
+
+    modified: float = field(default=0.0, compare=False)
+    """When it was written, POSIX seconds by the store's clock. Only collecting garbage looks at it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """How to reach a store, beside its URI; the same for source and target.
+
+    No credentials: those come from the chain of the S3 client (environment, profile, role of the machine).
+    """
+
+    endpoint_url: str | None = None
+    """Of an S3-compatible server; None = what the environment says, else AWS."""
+
+    single_writer: bool = False
+    """The target ignores create-only conditions, so ``create`` looks before it writes; right for one writer only."""
+
+
+DEFAULT_ACCESS = Access()
 
 
 @runtime_checkable
@@ -46,6 +66,12 @@ class Store(Protocol):
             StoreError: The store failed.
         """
 
+    def fetch(self, key: str, max_bytes: int) -> tuple[ObjectInfo, bytes | None]:
+        """What the object is now and its bytes, of one and the same version; None for more than ``max_bytes``.
+
+        Raises as ``get``.
+        """
+
     def head(self, key: str) -> ObjectInfo:
         """Size and etag of one object; raises as ``get``."""
 
@@ -57,3 +83,6 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove; removing what is not there is no error."""
+
+    def requests(self) -> Mapping[str, int]:
+        """Requests sent so far that a provider bills, by kind: ``read``, ``write``. Nothing for a folder."""

@@ -9,7 +9,7 @@ Usage::
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -49,6 +49,9 @@ class FaultyStore:
     def get(self, key: str) -> bytes:
         return self._call("get", key, lambda: self.inner.get(key))
 
+    def fetch(self, key: str, max_bytes: int) -> tuple[ObjectInfo, bytes | None]:
+        return self._call("fetch", key, lambda: self.inner.fetch(key, max_bytes))
+
     def head(self, key: str) -> ObjectInfo:
         return self._call("head", key, lambda: self.inner.head(key))
 
@@ -60,6 +63,9 @@ class FaultyStore:
 
     def delete(self, key: str) -> None:
         return self._call("delete", key, lambda: self.inner.delete(key))
+
+    def requests(self) -> Mapping[str, int]:
+        return self.inner.requests()
 
     def _call(self, method: str, key: str, act: Callable[[], Any]) -> Any:
         with self._lock:

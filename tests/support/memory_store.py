@@ -1,7 +1,7 @@
 """A store in memory that remembers every state it was in."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,10 @@ class MemoryStore:
                 raise ObjectMissing(key, self.uri)
             return self.objects[key]
 
+    def fetch(self, key: str, max_bytes: int) -> tuple[ObjectInfo, bytes | None]:
+        info = self.head(key)
+        return info, self.get(key) if info.size <= max_bytes else None
+
     def head(self, key: str) -> ObjectInfo:
         data = self.get(key)
         return ObjectInfo(key=key, size=len(data), etag=str(hash(data)))
@@ -52,6 +56,9 @@ class MemoryStore:
         with self._lock:
             if self.objects.pop(key, None) is not None:
                 self._change(f"delete {key}", {})
+
+    def requests(self) -> Mapping[str, int]:
+        return {}
 
     def _change(self, name: str, written: dict[str, bytes]) -> None:
         with self._lock:
