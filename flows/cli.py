@@ -41,8 +41,8 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--source", metavar="DIR", help="Folder of photos.")
-@click.option("--target", metavar="DIR", help="Folder of the dataset; an existing one is continued.")
+@click.option("--source", metavar="URI", help="Photos: a folder, or s3://bucket/prefix.")
+@click.option("--target", metavar="URI", help="Dataset: a folder or s3://bucket/prefix; an existing one is continued.")
 @click.option(
     "--edit",
     "edits",
@@ -55,7 +55,7 @@ def main() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="YAML or JSON file with the same fields; options given here win.",
 )
-@click.option("--bundle", metavar="NAME|DIR", help="Model bundle.  [default: embedded]")
+@click.option("--bundle", metavar="NAME|DIR|URI", help="Model bundle.  [default: embedded]")
 @click.option("--detector", help="centerface or face-alignment.  [default: centerface]")
 @click.option("--output", help="photo or crop.  [default: photo]")
 @click.option("--format", "format_", help="jpeg, png or webp.  [default: jpeg]")
@@ -63,13 +63,18 @@ def main() -> None:
 @click.option("--keep", metavar="LIST", help="Also write masks,crops,latents per face.")
 @click.option("--shard-size", type=int, help="Photos per shard.  [default: 256]")
 @click.option("--workers", type=int, help="Actors.  [default: one per processor, at most 8]")
+@click.option("--gpus-per-worker", type=float, help="GPUs of each actor; 0.5 lets two share one.  [default: 0]")
+@click.option(
+    "--endpoint-url", metavar="URL", help="Of an S3-compatible server.  [default: the environment's, else AWS]"
+)
+@click.option("--require-fencing", is_flag=True, default=None, help="Refuse a target that ignores create-only writes.")
 @click.option("--max-failed-share", type=float, help="Above it the exit code is 1.  [default: 0.05]")
 @click.option("--dry-run", is_flag=True, default=None, help="Say what would be done; write nothing.")
 @_plain_errors
 def augment(
     request: Path | None, edits: tuple[str, ...], format_: str | None, keep: str | None, **options: Any
 ) -> None:
-    """Edit every face of every photo in a folder.
+    """Edit every face of every photo in a bucket or folder.
 
     oodinv augment --source photos --target out --edit smile=+1.5 --edit age=+1
 
@@ -85,42 +90,23 @@ def augment(
 
         click.echo(dry_run(parsed))
         return
-    from flows.prepare import prepare
+    if parsed.credentials_block is None:
+        from flows.prepare import prepare
 
-    # Refused here, before an orchestrator is started for it.
-    prepare(parsed)
+        # Refused here, before an orchestrator is started for it.
+        prepare(parsed)
     quiet_and_local()
-    from flows.augment import augment as flow
+    from flows.run import run_augment, warnings_in_terminal
+    from flows.summary import RunEndedBadly, TooManyFailed
 
-    summary = flow(parsed)
-    click.echo(_told(summary))
-    if summary.given_up:
-        sys.exit(INFRASTRUCTURE)
-    if summary.failed_share > parsed.max_failed_share:
-        click.echo(
-            f"oodinv: {summary.failed_share:.1%} of the photos failed, more than --max-failed-share "
-            f"{parsed.max_failed_share:.1%}; the report lists them",
-            err=True,
-        )
-        sys.exit(TOO_MANY_FAILED)
-
-
-def _told(summary: Any) -> str:
-    """The summary as a person reads it."""
-    folder = Path(summary.target)
-    done = f"{summary.shards_done} shards done" if summary.shards_done else "no shard to do"
-    lines = [f"{done}, {summary.shards_before} were done before; {summary.seconds:.1f} s"]
-    for product, counts in summary.samples.items():
-        pending = summary.num_inputs - sum(counts.values())
-        said = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("ok", "skipped", "failed", "quarantined"))
-        lines.append(f"  {product}: {summary.num_inputs} photos = {said}" + (f", {pending} pending" if pending else ""))
-    lines += [f"shard {shard} was given up: {error}" for shard, error in summary.given_up.items()]
-    lines.append(f"images and rows   {folder / 'products'}")
-    lines.append(f"metadata          {folder / 'latest.json'} (snapshot {summary.snapshot})")
-    if summary.sheet_key:
-        lines.append(f"contact sheet     {folder / summary.sheet_key}")
-    lines.append(f"report            {folder / summary.report_key}")
-    return "\n".join(lines)
+    try:
+        with warnings_in_terminal():
+            summary = run_augment(parsed)
+    except RunEndedBadly as bad:
+        click.echo(bad.summary.told())
+        click.echo(f"oodinv: {bad}", err=True)
+        sys.exit(TOO_MANY_FAILED if isinstance(bad, TooManyFailed) else INFRASTRUCTURE)
+    click.echo(summary.told())
 
 
 @main.command()
@@ -219,15 +205,22 @@ def dataset() -> None:
     """Datasets: what is in a target."""
 
 
+_TARGET = click.argument("target", metavar="TARGET")
+_ENDPOINT = click.option(
+    "--endpoint-url", metavar="URL", help="Of an S3-compatible server.  [default: the environment's, else AWS]"
+)
+
+
 @dataset.command("status")
-@click.argument("target", metavar="DIR")
+@_TARGET
+@_ENDPOINT
 @_plain_errors
-def dataset_status(target: str) -> None:
+def dataset_status(target: str, endpoint_url: str | None) -> None:
     """Samples by status, per product."""
     from oodinv.ledger.status import dataset_status as status
-    from oodinv.store import open_store
+    from oodinv.store import Access, open_store
 
-    found = status(open_store(target))
+    found = status(open_store(target, Access(endpoint_url=endpoint_url)))
     click.echo(f"{found.uri}: {found.num_samples} photos, {found.inventory_parts} inventory parts")
     for p in found.products:
         click.echo(
@@ -237,15 +230,16 @@ def dataset_status(target: str) -> None:
 
 
 @dataset.command("fsck")
-@click.argument("target", metavar="DIR")
+@_TARGET
 @click.option("--quick", is_flag=True, help="Sizes only; do not read every object.")
+@_ENDPOINT
 @_plain_errors
-def dataset_fsck(target: str, quick: bool) -> None:
+def dataset_fsck(target: str, quick: bool, endpoint_url: str | None) -> None:
     """Check that everything published is there, whole and accounted for."""
     from oodinv.ledger.fsck import fsck
-    from oodinv.store import open_store
+    from oodinv.store import Access, open_store
 
-    report = fsck(open_store(target), deep=not quick)
+    report = fsck(open_store(target, Access(endpoint_url=endpoint_url)), deep=not quick)
     for problem in report.problems:
         click.echo(f"PROBLEM {problem}")
     verdict = "clean" if report.clean else f"{report.num_problems} problems"
@@ -256,6 +250,94 @@ def dataset_fsck(target: str, quick: bool) -> None:
     )
     if not report.clean:
         sys.exit(INFRASTRUCTURE)
+
+
+@dataset.command("gc")
+@_TARGET
+@click.option("--delete", is_flag=True, help="Delete what is found; without it nothing is changed.")
+@click.option(
+    "--grace-hours",
+    type=float,
+    default=24.0,
+    show_default=True,
+    help="Leave alone what was written since; at least 1, and twice as long as a living run may go without writing.",
+)
+@_ENDPOINT
+@_plain_errors
+def dataset_gc(target: str, delete: bool, grace_hours: float, endpoint_url: str | None) -> None:
+    """Find what killed runs left behind and nothing lists."""
+    from oodinv.ledger.gc import collect_garbage
+    from oodinv.store import Access, open_store
+
+    store = open_store(target, Access(endpoint_url=endpoint_url))
+    report = collect_garbage(store, grace_s=grace_hours * 3600, delete=delete)
+    for error in report.errors:
+        click.echo(f"NOT DONE {error}")
+    for key in report.foreign:
+        click.echo(f"NOT OURS, kept: {key!r:.300}")
+    if not delete:
+        for key in report.candidates:
+            click.echo(f"garbage {key}")
+    done = (
+        f"{report.num_deleted} deleted ({report.deleted_bytes} bytes)"
+        if delete
+        else "nothing was deleted: a dry run, --delete deletes"
+    )
+    click.echo(
+        f"{report.uri}: {report.num_candidates} objects that nothing lists, older than {grace_hours:g} h "
+        f"({report.candidate_bytes} bytes); {done}; {report.num_young} younger ones and {report.num_foreign} that are "
+        "not ours are kept"
+    )
+    if report.num_errors:
+        sys.exit(INFRASTRUCTURE)
+
+
+@dataset.command("snapshot")
+@_TARGET
+@_ENDPOINT
+@_plain_errors
+def dataset_snapshot(target: str, endpoint_url: str | None) -> None:
+    """Publish what is committed; nothing new makes no new snapshot."""
+    from oodinv.ledger.committed import committed_products
+    from oodinv.ledger.snapshot import publish_snapshot
+    from oodinv.store import Access, open_store
+
+    store = open_store(target, Access(endpoint_url=endpoint_url))
+    snapshot = publish_snapshot(store, committed_products(store))
+    click.echo(f"{store.uri}: snapshot {snapshot.number} of {snapshot.num_inputs} photos")
+    for product, commits in snapshot.commits.items():
+        rows = sum(file.rows for file in snapshot.files if file.product == product)
+        click.echo(f"  {product}: {len(commits)} commits, {rows} rows")
+
+
+@main.command()
+@_TARGET
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="HTML file to write.",
+)
+@_ENDPOINT
+@_plain_errors
+def gallery(target: str, out: Path, endpoint_url: str | None) -> None:
+    """One HTML page: faces before and after, the counts, the photos without result.
+
+    The page carries its pictures and loads nothing, so it opens from anywhere, also for a private bucket. It shows
+    people's faces: keep it as private as the photos.
+    """
+    from oodinv.engine.gallery import dataset_gallery
+    from oodinv.store import Access, LocationError, open_store
+
+    page = dataset_gallery(open_store(target, Access(endpoint_url=endpoint_url))).encode()
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(page)
+    except OSError as error:
+        raise LocationError(f"{out} cannot be written: {error.strerror}; name another file") from error
+    click.echo(f"{out}: {len(page) / 1e6:.1f} MB")
 
 
 @main.command()

@@ -8,12 +8,14 @@ _DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "DO_NOT_TRACK": "1",
-    "PREFECT_LOGGING_LEVEL": "WARNING",
+    # The run's log in the UI tells everything; the terminal shows a progress bar, a summary and one line of error.
+    "PREFECT_LOGGING_LEVEL": "INFO",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
 }
 
 
 def quiet_and_local() -> None:
-    """No telemetry, patient start, warnings only; what the user has set stays."""
+    """No telemetry, patient start, a quiet terminal; what the user has set stays."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)

@@ -8,7 +8,7 @@ from oodinv.edits import EditError, parse_edit
 from oodinv.engine.settings import RunSettings, edit_product, faces_product
 from oodinv.faces import load_detector
 from oodinv.ledger.inputs import PHOTO_SUFFIXES, is_photo_key
-from oodinv.ledger.preflight import check_locations
+from oodinv.ledger.preflight import check_locations, check_readable
 from oodinv.store import Access, LocationError, open_source
 
 
@@ -19,7 +19,7 @@ def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
         LocationError, BundleError, EditError, DetectorUnavailable: With what was expected and what to do.
     """
     access = Access(endpoint_url=request.endpoint_url)
-    bundle = find_bundle(request.bundle)
+    bundle = find_bundle(request.bundle, access)
     known = bundle.spec.edits
     edits = [parse_edit(text) for text in request.edits]
     for edit in {edit.name for combined in edits for edit in combined}:
@@ -62,8 +62,10 @@ def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
 
 
 def _check_photos(source: str, access: Access) -> None:
-    """Refuse a source without any photo; the listing stops at the first."""
-    if not any(is_photo_key(info.key) for info in open_source(source, access).list()):
+    """Refuse a source that cannot be read, or without any photo; the listing stops at the first."""
+    photos = open_source(source, access)
+    check_readable(photos)
+    if not any(is_photo_key(info.key) for info in photos.list()):
         raise LocationError(
             f"no photos in {source!r}: expected names ending in {' '.join(PHOTO_SUFFIXES)}. Name the folder that holds "
             "the photos."

@@ -5,10 +5,27 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from oodinv.edits import format_edits, parse_edit
+from oodinv.report.cost import Prices
+
+
+class PricesRequest(BaseModel):
+    """What things cost, in any currency; the run report states the cost of 1,000 photos."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    actor_hour: float = Field(default=0, ge=0, description="One actor for an hour, with its share of machine and GPU")
+    write_1000: float = Field(default=0, ge=0, description="1,000 PUT, POST or LIST requests")
+    read_1000: float = Field(default=0, ge=0, description="1,000 GET or HEAD requests")
+    gb_month: float = Field(default=0, ge=0, description="One GB kept for a month")
+    currency: str = Field(default="USD", max_length=12, description="Shown beside the numbers")
+
+    def for_report(self) -> Prices:
+        """As the report takes them."""
+        return Prices(**self.model_dump())
 
 
 class AugmentRequest(BaseModel):
-    """One run over a folder of photos."""
+    """One run over a bucket or folder of photos."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,12 +51,29 @@ class AugmentRequest(BaseModel):
     max_failed_share: float = Field(
         default=0.05, ge=0, le=1, description="More failed photos than this end with code 1"
     )
+    gpus_per_worker: float = Field(
+        default=0, ge=0, le=8, description="GPUs of each actor, 0.5 lets two share one; 0 computes on processors"
+    )
     seed: int = Field(default=0, ge=0, description="Of random noise; the default noise is fixed")
     endpoint_url: str | None = Field(
         default=None, description="Of an S3-compatible server; empty = what the environment says, else AWS"
     )
+    credentials_block: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9-]+$",
+        description="Name of an s3-access block with the credentials; empty = the machine's own (environment, role)",
+    )
     require_fencing: bool = Field(
         default=False, description="Refuse a target that ignores create-only writes, instead of being its only writer"
+    )
+    show_faces: bool = Field(
+        default=True, description="Contact sheet and gallery of at most 32 photos in the UI and beside the report"
+    )
+    prices: PricesRequest = Field(default=PricesRequest(), description="For the cost in the run report")
+    link_base: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Address under which people can open the target's objects; the report links the gallery below it",
     )
     dry_run: bool = Field(default=False, description="Plan and say what would be done; write nothing")
 

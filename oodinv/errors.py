@@ -6,7 +6,10 @@ _USER = {
     "BundleError", "DetectorUnavailable", "EditError", "LedgerError", "LocationError", "PhotoError", "RequestError",
     "PhotoCommandError", "NoOffscreenGl",
 }  # fmt: skip
-_INFRASTRUCTURE = {"StoreError", "OutcomeUnknown", "Fatal", "NothingDone", "PartInvalid", "ObjectMissing"}
+_INFRASTRUCTURE = {
+    "BooksBroken", "ClusterLost", "ClusterUnavailable", "Fatal", "NothingDone", "ObjectMissing", "OrchestratorLost",
+    "OutcomeUnknown", "PartInvalid", "StoreError",
+}  # fmt: skip
 
 
 def describe(error: BaseException) -> tuple[Literal["user", "infrastructure"], str] | None:

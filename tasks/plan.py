@@ -26,6 +26,17 @@ class Plan:
         return len(self.missing)
 
     @property
+    def shards_before(self) -> int:
+        """Shards that lack nothing."""
+        return len(self.inventory.live_shards()) - self.num_shards
+
+    @property
+    def photos_before(self) -> int:
+        """Photos in them."""
+        done = set(self.inventory.live_shards()) - self.missing.keys()
+        return sum(self.inventory.size_of(shard) for shard in done)
+
+    @property
     def num_samples(self) -> int:
         """Photos in them."""
         return sum(self.inventory.size_of(shard) for shard in self.missing)

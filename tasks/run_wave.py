@@ -1,51 +1,171 @@
 """One wave: a bounded number of shards through the pool, one task run in the UI."""
 
+import logging
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prefect import task
+from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.logging import get_run_logger
 
-from oodinv.cluster.pool import Pool
+from oodinv.cluster.pool import Done
+from oodinv.cluster.pulse import ClusterLost
+from oodinv.cluster.shard_pool import ShardPool
 from oodinv.engine.settings import ShardJob
 from oodinv.engine.worker import Receipt
+from oodinv.report.spans import merge
+from oodinv.report.wave_report import WaveFacts, products_table, stages_table
+from oodinv.text import one_line
+from tasks.show import announce, shown, worth_asking
+
+logger = logging.getLogger("oodinv.run")
+
+_SHOWN_ERRORS = 20
+"""Rows that a wave's log tells of by key."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class WaveResult:
-    """What a wave came to."""
+@dataclass(kw_only=True)
+class Wave:
+    """Shards, and what became of them; grows while the wave runs, so that another try goes on where it was."""
 
-    receipts: tuple[Receipt, ...]
-    given_up: dict[str, str]
+    number: int
+    jobs: Sequence[ShardJob]
+    receipts: list[Receipt] = field(default_factory=list)
+    given_up: dict[str, str] = field(default_factory=dict)
     """Shards without result, and the last error."""
+    nodes: set[str] = field(default_factory=set)
+    """Ray's ids of the nodes that took part."""
+    seconds: float = 0.0
+
+    @property
+    def names(self) -> str:
+        """First and last shard."""
+        first, last = self.jobs[0].shard_id, self.jobs[-1].shard_id
+        return first if first == last else f"{first} … {last}"
+
+    @property
+    def photos(self) -> int:
+        """In shards that were done."""
+        return sum(len(job.samples) for job in self.jobs if job.shard_id not in self.given_up)
+
+    def to_do(self) -> list[ShardJob]:
+        """Jobs that have not ended."""
+        ended = {receipt.shard_id for receipt in self.receipts} | self.given_up.keys()
+        return [job for job in self.jobs if job.shard_id not in ended]
+
+    def facts(self) -> WaveFacts:
+        """For people."""
+        samples: dict[str, Counter[str]] = {}
+        seconds: Counter[str] = Counter()
+        errors: Counter[str] = Counter()
+        for receipt in self.receipts:
+            seconds.update(receipt.timers)
+            errors.update(receipt.errors)
+            for product, counts in receipt.samples.items():
+                samples.setdefault(product, Counter()).update(counts)
+        return WaveFacts(
+            photos=self.photos,
+            seconds=self.seconds,
+            samples=samples,
+            stage_seconds=seconds,
+            spans={stage: merge(r.spans.get(stage, {}) for r in self.receipts) for stage in seconds},
+            errors=errors,
+            given_up=len(self.given_up),
+        )
 
 
-@task(name="run-wave", task_run_name="wave {number}: {names}", cache_policy=NO_CACHE, persist_result=False)
-def run_wave(
-    number: int, names: str, jobs: Sequence[ShardJob], pool: Pool, on_progress: Callable[[int], None]
-) -> WaveResult:
-    """Work through the wave's shards.
+def _cluster_was_lost(task: object, task_run: object, state: object) -> bool:
+    try:
+        state.result()  # type: ignore[attr-defined]
+    except ClusterLost:
+        return True
+    except Exception:
+        return False
+    return False
+
+
+@task(
+    name="run-wave",
+    task_run_name="wave {wave.number}: {wave.names}",
+    retries=2,
+    retry_delay_seconds=[2, 20],
+    retry_condition_fn=_cluster_was_lost,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def run_wave(wave: Wave, pool: ShardPool, target: str, on_progress: Callable[[int], None]) -> None:
+    """Work through the wave's shards; what they came to stands in `wave`, in tables and in an event.
+
+    Only a lost cluster is tried again: the shards that had not ended, on a new session.
 
     Args:
-        number: Of the wave, from 1.
-        names: First and last shard, for the task run's name.
-        jobs: The shards.
-        pool: Where they are done.
+        wave: What to do.
+        pool: Where it is done.
+        target: The dataset, for the event.
         on_progress: Called with the number of photos just finished.
     """
-    logger = get_run_logger()
-    receipts, given_up = [], {}
-    for done in pool.run(jobs):
-        on_progress(len(done.job.samples))
-        if done.receipt is None:
-            given_up[done.job.shard_id] = done.error or "unknown"
-            logger.error("shard %s given up after %d attempts: %s", done.job.shard_id, done.attempts, done.error)
-            continue
-        receipts.append(done.receipt)
-        if done.attempts > 1 or done.job.quarantine:
-            logger.warning(
-                "shard %s needed %d attempts, %d photos quarantined",
-                done.job.shard_id, done.attempts, len(done.job.quarantine),
-            )  # fmt: skip
-    return WaveResult(receipts=tuple(receipts), given_up=given_up)
+    begin = time.monotonic()
+    try:
+        for done in pool.run(wave.to_do()):
+            _note(wave, done)
+            on_progress(len(done.job.samples))
+    except ClusterLost as lost:
+        logger.warning("%s; %d shards of this wave are to do again", lost, len(wave.to_do()))
+        raise
+    finally:
+        wave.seconds += time.monotonic() - begin
+    _tell(wave, target)
+
+
+def _note(wave: Wave, done: Done) -> None:
+    if done.receipt is None:
+        wave.given_up[done.job.shard_id] = done.error or "unknown"
+        logger.error("shard %s given up after %d attempts: %s", done.job.shard_id, done.attempts, done.error)
+        return
+    wave.receipts.append(done.receipt)
+    wave.nodes.add(done.node)
+    if done.attempts > 1 or done.job.quarantine:
+        logger.warning(
+            "shard %s needed %d attempts, %d photos quarantined",
+            done.job.shard_id, done.attempts, len(done.job.quarantine),
+        )  # fmt: skip
+
+
+def _tell(wave: Wave, target: str) -> None:
+    """Into log, tables and event: as much for a wave of a hundred photos as for one of ten thousand."""
+    facts = wave.facts()
+    logger.info(
+        "wave %d: %d photos in %.1f s, %.2f photos/s, on %d nodes",
+        wave.number, facts.photos, facts.seconds, facts.photos_per_s, len(wave.nodes),
+    )  # fmt: skip
+    for name, count in sorted(facts.errors.items()):
+        logger.info("wave %d: %d rows are %s", wave.number, count, name)
+    examples = [example for receipt in wave.receipts for example in receipt.examples]
+    failed = [example for example in examples if example.status != "skipped"]
+    for example in failed[:_SHOWN_ERRORS]:
+        logger.warning(
+            "%s is %s (%s): %s",
+            one_line(example.src_key, 200), example.status, example.error_class, one_line(example.error_message, 300),
+        )  # fmt: skip
+    if len(failed) > _SHOWN_ERRORS:
+        logger.warning("… and more; the run report lists them")
+    title = f"Wave {wave.number}: {wave.names}"
+    if worth_asking():
+        with shown("the wave's tables"):
+            create_table_artifact(products_table(facts), key="oodinv-wave", description=title)
+            create_table_artifact(stages_table(facts), key="oodinv-wave-stages", description=f"{title}, steps by stage")
+    announce(
+        "oodinv.wave.committed",
+        target,
+        {
+            "wave": wave.number,
+            "shards": len(wave.receipts),
+            "given_up": len(wave.given_up),
+            "photos": facts.photos,
+            "photos_per_s": round(facts.photos_per_s, 3),
+            "samples": {product: dict(counts) for product, counts in facts.samples.items()},
+            "errors": dict(facts.errors),
+        },
+    )

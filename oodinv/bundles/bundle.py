@@ -13,11 +13,14 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from oodinv.bundles.remote import fetch_bundle
 from oodinv.bundles.spec import BundleError, BundleSpec, parse_spec
 from oodinv.models.decomposition import Decomposition
 from oodinv.models.e4e import Encoder
 from oodinv.models.inversion import InversionModel
 from oodinv.models.stylegan2 import Generator
+from oodinv.store import DEFAULT_ACCESS, Access
+from oodinv.store.s3_uri import is_s3
 
 EMBEDDED = "embedded"
 _HERE = Path(__file__).parent
@@ -47,21 +50,27 @@ def bundle_names() -> list[str]:
     return sorted(path.parent.name for path in _HERE.glob("*/bundle.json"))
 
 
-def find_bundle(name: str) -> Bundle:
-    """Read the spec of a bundle, without its weights.
+def find_bundle(name: str, access: Access = DEFAULT_ACCESS) -> Bundle:
+    """Read the spec of a bundle, without its weights; one in a bucket is brought to this machine first.
 
     Args:
-        name: A name (`embedded`) or a folder.
+        name: A name (`embedded`), a folder or `s3://bucket/prefix`.
+        access: How to reach a bucket.
 
     Raises:
         BundleError: There is none, or `bundle.json` is damaged.
+        StoreError: The bucket's server failed.
     """
-    if name.startswith("s3://"):
-        raise BundleError(f"bundles are read from a folder, got {name}: copy the bundle to this machine first")
-    folder = _HERE / name if name in bundle_names() else Path(name)
+    if name in bundle_names():
+        folder = _HERE / name
+    else:
+        folder = fetch_bundle(name, access) if is_s3(name) else Path(name)
     path = folder / "bundle.json"
     if not path.is_file():
-        raise BundleError(f"no bundle {name!r}: expected one of {bundle_names()} or a folder that holds a bundle.json")
+        raise BundleError(
+            f"no bundle {name!r}: expected one of {bundle_names()} or a folder that holds a bundle.json; or "
+            "s3://bucket/prefix"
+        )
     raw = path.read_bytes()
     parsed = parse_spec(raw, hashlib.sha256(raw).hexdigest())
     return Bundle(spec=parsed.spec, sha256=parsed.sha256, folder=folder)
@@ -99,13 +108,13 @@ def read_weights(bundle: Bundle, file: str, sha256: str) -> dict[str, Tensor]:
     return weights
 
 
-def load_bundle(name: str) -> LoadedBundle:
-    """Load a bundle's networks and directions onto the CPU.
+def load_bundle(name: str, access: Access = DEFAULT_ACCESS) -> LoadedBundle:
+    """Load a bundle's networks and directions onto the CPU; see `find_bundle` for the arguments.
 
     Raises:
         BundleError: Anything about the bundle is not as `bundle.json` says.
     """
-    bundle = find_bundle(name)
+    bundle = find_bundle(name, access)
     spec = bundle.spec
     generator = Generator(spec.generator_config())
     encoder = Encoder(spec.encoder_config())

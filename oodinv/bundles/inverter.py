@@ -10,6 +10,7 @@ from oodinv.bundles.bundle import LoadedBundle, load_bundle
 from oodinv.edits import Edit, EditError
 from oodinv.models.inversion import Inversion
 from oodinv.models.stylegan2 import NoiseMode
+from oodinv.store import DEFAULT_ACCESS, Access
 
 
 class Inverter:
@@ -29,18 +30,27 @@ class Inverter:
         self._directions = {name: tensor.to(self.device) for name, tensor in loaded.directions.items()}
 
     @classmethod
-    def from_bundle(cls, name: str, *, device: str | torch.device = "cpu", noise: NoiseMode = "fixed") -> "Inverter":
-        """Load a bundle by name or folder.
+    def from_bundle(
+        cls,
+        name: str,
+        *,
+        device: str | torch.device = "cpu",
+        noise: NoiseMode = "fixed",
+        access: Access = DEFAULT_ACCESS,
+    ) -> "Inverter":
+        """Load a bundle by name, folder or bucket.
 
         Args:
-            name: `embedded`, or a folder that holds a `bundle.json`.
+            name: `embedded`, a folder that holds a `bundle.json`, or `s3://bucket/prefix`.
             device: Where to compute.
             noise: `fixed` gives the same picture every time.
+            access: How to reach a bucket.
 
         Raises:
             BundleError: There is no such bundle or it is damaged.
+            StoreError: The bucket's server failed.
         """
-        return cls(load_bundle(name), device=device, noise=noise)
+        return cls(load_bundle(name, access), device=device, noise=noise)
 
     @property
     def setting(self) -> str:

@@ -10,13 +10,16 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import ray
 from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from oodinv.cluster.beacon import Beacon, Position
+from oodinv.cluster.pulse import ClusterLost, Pulse
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +60,8 @@ class Done:
     receipt: Any | None
     """None when all attempts failed."""
     attempts: int
+    node: str = ""
+    """Ray's id of the node it was done on."""
     error: str | None = None
 
 
@@ -68,6 +73,10 @@ class PoolSettings:
     """Actors."""
     num_cpus: float = 1.0
     """Logical processors per actor."""
+    num_gpus: float = 0.0
+    """GPUs per actor; a fraction shares one."""
+    start_deadline_s: float = 900.0
+    """Longest to wait for the first actor: a cluster may have to fetch machines first."""
     sample_deadline_s: float = 180.0
     """Longest an actor may stand at one sample, model loading included."""
     max_attempts: int = 4
@@ -82,7 +91,7 @@ class _Actor:
 
     def run(self, job: Any) -> Any:
         self._say(None)
-        return self._worker.run(job, self._say)
+        return self._worker.run(job, self._say), ray.get_runtime_context().get_node_id()
 
     def _say(self, sample_id: str | None) -> None:
         # Waited for: a message still in this process when it dies would never tell which sample killed it.
@@ -113,10 +122,18 @@ class Pool:
 
     def __init__(self, make_worker: Callable[[], Worker], settings: PoolSettings):
         self._make_worker, self._settings = make_worker, settings
-        self._beacon: Any = Beacon.remote()
+        self._pulse = Pulse()
+        # Beside the driver: another node's end must not take along what is known of all actors.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._beacon: Any = Beacon.options(scheduling_strategy=here).remote()
         self._members = [self._spawn() for _ in range(settings.size)]
         self._records: dict[str, _Record] = {}
         self.replaced = 0
+
+    @property
+    def size(self) -> int:
+        """Actors."""
+        return len(self._members)
 
     def run(self, jobs: Iterable[Job], on_tick: Callable[[dict[str, Position]], None] | None = None) -> Iterator[Done]:
         """Work through jobs, at most one per actor at a time; yield each as it ends.
@@ -126,14 +143,18 @@ class Pool:
             on_tick: Called about once a second with where the actors stand.
 
         Raises:
-            Fatal: A worker said that no retry can help.
+            Fatal: A worker said that no retry can help, or the cluster has no room for a single actor.
+            ClusterLost: Ray itself is gone; the pool is of no use any more. Jobs that were not yielded are to do.
         """
         waiting = iter(jobs)
         again: deque[Job] = deque()
         exhausted = False
+        begin = time.monotonic()
+        positions = self._positions()
         while True:
             for member in self._members:
-                if member.job is not None:
+                # One that has not spoken is not placed yet: its job would wait while others are idle.
+                if member.job is not None or member.name not in positions:
                     continue
                 job = again.popleft() if again else next(waiting, None)
                 exhausted = exhausted or (job is None)
@@ -144,7 +165,11 @@ class Pool:
             running = [member for member in self._members if member.job is not None]
             if not running and exhausted and not again:
                 return
-            ready, _ = ray.wait([member.reference for member in running], num_returns=1, timeout=1.0)
+            if running:
+                ready = _wait([member.reference for member in running])
+            else:
+                ready = self._wait_for_actors(begin)
+            self._pulse.check()
             positions = self._positions()
             if on_tick is not None:
                 on_tick(positions)
@@ -161,17 +186,33 @@ class Pool:
 
     def close(self) -> None:
         """Kill the actors."""
-        for member in self._members:
-            ray.kill(member.handle, no_restart=True)
-        ray.kill(self._beacon, no_restart=True)
+        for handle in (*(member.handle for member in self._members), self._beacon):
+            with suppress(RayError, ValueError):  # on a cluster that is gone, they are too
+                ray.kill(handle, no_restart=True)
+
+    def _wait_for_actors(self, begin: float) -> list[Any]:
+        """No actor is at work: look again soon whether one has a place."""
+        if time.monotonic() - begin > self._settings.start_deadline_s:
+            raise Fatal(
+                f"the Ray cluster had no room for an actor of {self._settings.num_cpus:g} CPUs and "
+                f"{self._settings.num_gpus:g} GPUs within {self._settings.start_deadline_s:g} s. Add nodes, or ask for "
+                "less per actor."
+            )
+        time.sleep(0.1)
+        return []
 
     def _spawn(self) -> _Member:
         name = uuid.uuid4().hex[:12]
-        handle = _RemoteActor.options(num_cpus=self._settings.num_cpus).remote(name, self._make_worker, self._beacon)
+        options = {"num_cpus": self._settings.num_cpus, "num_gpus": self._settings.num_gpus}
+        actor = _RemoteActor.options(**options, scheduling_strategy="SPREAD")
+        handle = actor.remote(name, self._make_worker, self._beacon)
         return _Member(name=name, handle=handle)
 
     def _positions(self) -> dict[str, Position]:
-        return ray.get(self._beacon.positions.remote(), timeout=60)
+        try:
+            return ray.get(self._beacon.positions.remote(), timeout=30)
+        except RayError as error:  # it runs on the driver's own node
+            raise ClusterLost(f"the Ray node beside this process is gone: {_last_words(error)}") from error
 
     def _is_stuck(self, member: _Member, positions: dict[str, Position]) -> bool:
         position = positions.get(member.name)
@@ -181,7 +222,7 @@ class Pool:
 
     def _collect(self, member: _Member, again: deque[Job], positions: dict[str, Position]) -> Done | None:
         try:
-            receipt = ray.get(member.reference)
+            receipt, node = ray.get(member.reference)
         except RayTaskError as error:
             cause = error.cause if isinstance(error.cause, BaseException) else error
             if isinstance(cause, Fatal):
@@ -189,9 +230,10 @@ class Pool:
             # What the exception left behind in the process is unknown: a fresh actor costs seconds.
             return self._failed(member, again, positions, f"{type(cause).__name__}: {str(cause)[:300]}")
         except RayError as error:
+            self._pulse.check(force=True)  # on a cluster that is gone, no actor is to blame
             return self._failed(member, again, positions, f"its process died: {_last_words(error)}")
         job, member.job, member.reference = member.job, None, None
-        return Done(job=job, receipt=receipt, attempts=self._records.pop(job.shard_id).attempts)
+        return Done(job=job, receipt=receipt, attempts=self._records.pop(job.shard_id).attempts, node=node)
 
     def _failed(self, member: _Member, again: deque[Job], positions: dict[str, Position], reason: str) -> Done | None:
         """Replace the actor; queue the job again, or give it up."""
@@ -218,6 +260,16 @@ class Pool:
             return None
         self._records.pop(job.shard_id)
         return Done(job=job, receipt=None, attempts=record.attempts, error=reason)
+
+
+def _wait(references: list[Any]) -> list[Any]:
+    """The first that is ready, or none after a second."""
+    try:
+        return ray.wait(references, num_returns=1, timeout=1.0)[0]
+    except SystemError as error:  # how an exception of a signal handler leaves a call into Ray
+        if error.__cause__ is None:
+            raise
+        raise error.__cause__ from None
 
 
 def _last_words(error: RayError) -> str:

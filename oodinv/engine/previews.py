@@ -5,12 +5,9 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from oodinv.engine.photo import EditedFace, InvertedFace, mask_pixels
+from oodinv.engine.strips import COLUMNS, TILE
 from oodinv.faces.align import extract_crop
 from oodinv.imaging.convert import to_uint8
-
-TILE = 192
-"""Side of each picture, in pixels."""
-COLUMNS = ("photo", "reconstruction", "mask", "result")
 
 
 def preview_strip(
@@ -26,18 +23,13 @@ def preview_strip(
     transform[:, :2] *= size / TILE
     reconstruction = to_uint8(face.inversion.reconstruction[0].float().cpu().numpy())
     mask = np.repeat(mask_pixels(edited)[..., None], 3, axis=2)
-    tiles = [
-        to_uint8(extract_crop(photo, transform, TILE)),
-        _resize(reconstruction),
-        _resize(mask),
-        to_uint8(extract_crop(out, transform, TILE)),
-    ]
-    return np.concatenate(tiles, axis=1)
-
-
-def split_strip(strip: UInt8[np.ndarray, "tile four_tiles 3"]) -> dict[str, UInt8[np.ndarray, "tile tile 3"]]:
-    """The pictures of a strip by their column."""
-    return {name: strip[:, index * TILE : (index + 1) * TILE] for index, name in enumerate(COLUMNS)}
+    tiles = {
+        "photo": to_uint8(extract_crop(photo, transform, TILE)),
+        "reconstruction": _resize(reconstruction),
+        "mask": _resize(mask),
+        "result": to_uint8(extract_crop(out, transform, TILE)),
+    }
+    return np.concatenate([tiles[name] for name in COLUMNS], axis=1)
 
 
 def _resize(pixels: UInt8[np.ndarray, "size size 3"]) -> UInt8[np.ndarray, "tile tile 3"]:

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from oodinv.engine.previews import TILE, split_strip
 from oodinv.engine.settings import Product
+from oodinv.engine.strips import SUFFIX, TILE, split_strip
 from oodinv.ledger.commit import get_verified, list_commits, read_commit
 from oodinv.report.contact_sheet import SheetRow, contact_sheet
 from oodinv.store import Store
-
-_SUFFIX = "-preview.jpg"
 
 
 def dataset_sheet(
@@ -44,8 +42,8 @@ def _strips(target: Store, product: Product, shards: frozenset[str], limit: int)
         if commit_id.shard_id not in shards:
             continue
         for obj in read_commit(target, commit_id).objects:
-            if obj.key.endswith(_SUFFIX) and len(found) < limit:
-                face = obj.key.rsplit("/", 1)[1].removesuffix(_SUFFIX)
+            if obj.key.endswith(SUFFIX) and len(found) < limit:
+                face = obj.key.rsplit("/", 1)[1].removesuffix(SUFFIX)
                 found[face] = np.asarray(Image.open(io.BytesIO(get_verified(target, obj)), formats=("JPEG",)))
     return found
 

@@ -1,15 +1,19 @@
-"""Seconds per stage, summed over a shard. Stages do not nest, so that their shares add up."""
+"""Seconds per stage, summed over a shard, and how long its single steps took. Stages do not nest: shares add up."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from oodinv.report.spans import bucket
+
 
 class Timers:
-    """`with timers("decode"): …` adds to the stage's total."""
+    """`with timers("decode"): …` adds one step to a stage."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.spans: dict[str, Counter[int]] = {}
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
@@ -18,8 +22,10 @@ class Timers:
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begin
+            took = time.perf_counter() - begin
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + took
+            self.spans.setdefault(stage, Counter())[bucket(took)] += 1
 
     def rounded(self) -> dict[str, float]:
-        """Milliseconds' precision, for a commit."""
+        """Seconds by stage with milliseconds' precision, for a commit."""
         return {stage: round(value, 3) for stage, value in sorted(self.seconds.items())}

@@ -1,9 +1,13 @@
 """A worker: holds detector and model, turns shards into commits. Any process can be one."""
 
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+
+import pyarrow.compute as pc
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.engine.edit_stage import EditStage
@@ -12,11 +16,25 @@ from oodinv.engine.settings import RunSettings, ShardJob
 from oodinv.engine.timers import Timers
 from oodinv.engine.upload import Upload
 from oodinv.faces import FaceDetector, load_detector
-from oodinv.ledger.commit import CommitId, FacesCommit, publish, read_commit
+from oodinv.ledger.commit import Commit, CommitId, FacesCommit, publish, read_commit
 from oodinv.ledger.inventory import Shard
 from oodinv.ledger.live import read_shard
 from oodinv.ledger.part import read_part, write_part
+from oodinv.report.spans import Spans
 from oodinv.store import open_source, open_store
+
+MAX_EXAMPLES = 20
+"""A receipt stays small however bad a shard is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowError:
+    """A row that is not ok, for people to read."""
+
+    src_key: str
+    status: str
+    error_class: str
+    error_message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +48,33 @@ class Receipt:
     """Per product: samples by status."""
     timers: Mapping[str, float]
     """Seconds by stage."""
+    spans: Mapping[str, Spans]
+    """How long the steps of each stage took."""
+    busy_s: float
+    """Seconds from the job's begin to its end."""
+    objects: int
+    """Objects published, commits included."""
+    bytes: int
+    """Their size."""
+    requests: Mapping[str, int]
+    """Requests a provider bills, by kind."""
     errors: Mapping[str, int] = field(default_factory=dict)
     """Samples and faces by error class, over the products of this receipt."""
+    examples: tuple[RowError, ...] = ()
+    """Some of them, at most `MAX_EXAMPLES`."""
 
 
 class ShardWorker:
     """Does shards, one after the other. Models are loaded with the first shard that needs them."""
 
-    def __init__(self, settings: RunSettings):
-        self._settings = settings
+    def __init__(self, settings: RunSettings, device: str = "cpu"):
+        """Nothing is loaded yet.
+
+        Args:
+            settings: What to do.
+            device: Where the model computes.
+        """
+        self._settings, self._device = settings, device
         self._source, self._target = (
             open_source(settings.source, settings.access),
             open_store(settings.target, settings.access),
@@ -50,7 +86,9 @@ class ShardWorker:
 
     @cached_property
     def _inverter(self) -> Inverter:
-        return Inverter.from_bundle(self._settings.bundle)
+        return Inverter.from_bundle(
+            self._settings.bundle, device=self._device, access=self._settings.access
+        )
 
     def run(self, job: ShardJob, on_sample: Callable[[str | None], object] = lambda _: None) -> Receipt:
         """Make and publish the products a shard lacks.
@@ -67,7 +105,7 @@ class ShardWorker:
             StoreError: The target failed, e.g. the disk is full. Nothing half done is visible.
             MemoryError: The machine has too little memory for a photo.
         """
-        timers = Timers()
+        begin, timers, billed = time.perf_counter(), Timers(), self._billed()
         shard = Shard(shard_id=job.shard_id, samples=job.samples)
         faces = self._settings.faces.name
         outcomes: dict[str, str] = {}
@@ -90,7 +128,11 @@ class ShardWorker:
             on_sample(None)
             for name in wanted:
                 outcomes[name] = self._publish(uploads[name], name, shard, made[name], timers, faces_commit)
-        return self._receipt(job, outcomes, timers)
+        receipt = self._receipt(job, outcomes, timers)
+        return replace(receipt, busy_s=time.perf_counter() - begin, requests=self._billed() - billed)
+
+    def _billed(self) -> Counter[str]:
+        return Counter(self._source.requests()) + Counter(self._target.requests())
 
     def _publish(
         self,
@@ -124,13 +166,29 @@ class ShardWorker:
         return rows, commit
 
     def _receipt(self, job: ShardJob, outcomes: Mapping[str, str], timers: Timers) -> Receipt:
-        samples: dict[str, dict[str, int]] = {}
-        errors: dict[str, int] = {}
-        for product in outcomes:
-            commit = read_commit(self._target, CommitId(product=product, shard_id=job.shard_id, generation=0))
-            samples[product] = dict(commit.samples)
-            for name in read_part(self._target, commit)["error_class"].drop_null().to_pylist():
-                errors[name] = errors.get(name, 0) + 1
+        commits = [
+            read_commit(self._target, CommitId(product=product, shard_id=job.shard_id, generation=0))
+            for product in outcomes
+        ]
+        bad = [row for commit in commits for row in self._bad_rows(commit)]
+        # One photo fails in every product: people want to read of it once.
+        distinct = {(row.src_key, row.error_class): row for row in bad}
         return Receipt(
-            shard_id=job.shard_id, outcomes=dict(outcomes), samples=samples, timers=timers.rounded(), errors=errors
+            shard_id=job.shard_id,
+            outcomes=dict(outcomes),
+            samples={commit.product: dict(commit.samples) for commit in commits},
+            timers=timers.rounded(),
+            spans={stage: dict(spans) for stage, spans in timers.spans.items()},
+            busy_s=0.0,
+            objects=sum(len(commit.objects) + 1 for commit in commits),
+            bytes=sum(obj.size for commit in commits for obj in commit.objects),
+            requests={},
+            errors=dict(Counter(row.error_class for row in bad)),
+            examples=tuple(distinct.values())[:MAX_EXAMPLES],
         )
+
+    def _bad_rows(self, commit: Commit) -> list[RowError]:
+        columns = ["src_key", "status", "error_class", "error_message"]
+        rows = read_part(self._target, commit, columns)
+        bad = rows.filter(pc.not_equal(rows["status"], "ok")).to_pylist()
+        return [RowError(**{name: row[name] or "" for name in columns}) for row in bad]

@@ -1,5 +1,7 @@
 """Why a photo was refused."""
 
+from oodinv.text import one_line
+
 _MAX_MESSAGE = 300
 
 
@@ -19,8 +21,7 @@ class PhotoError(Exception):
             message: What was expected, what came, what to do. Cut at 300 characters; control characters are replaced
                 with spaces, because parts of it may come out of the file.
         """
-        printable = "".join(letter if letter.isprintable() else " " for letter in message)
-        super().__init__(printable if len(printable) <= _MAX_MESSAGE else printable[: _MAX_MESSAGE - 1] + "…")
+        super().__init__(one_line(message, _MAX_MESSAGE))
         self.error_class = error_class
 
     def __reduce__(self) -> tuple[type["PhotoError"], tuple[str, str]]:

@@ -1,15 +1,26 @@
 """Create-only objects: writing one whatever happens to the answer, and numbered series of them."""
 
+import time
+from collections.abc import Callable
+
 from oodinv.ledger.errors import LedgerError
 from oodinv.store import OutcomeUnknown, Store
 
 _MAX_REPEATS = 10
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
 
 
-def create_until_known(target: Store, key: str, data: bytes) -> bool:
+def create_until_known(target: Store, key: str, data: bytes, *, pause: Callable[[float], object] = time.sleep) -> bool:
     """``create``, repeated identically while the outcome is unknown.
 
     A lookup would prove nothing: the lost request may still be on its way when the object is not there yet.
+
+    Args:
+        target: Where.
+        key: What to create.
+        data: Its content.
+        pause: Waits so many seconds before a repetition, a little longer each time.
 
     Returns:
         False also when an earlier, lost request of ours took the key: the caller compares content.
@@ -17,11 +28,11 @@ def create_until_known(target: Store, key: str, data: bytes) -> bool:
     Raises:
         OutcomeUnknown: No answer for ten times. Running again settles it.
     """
-    for _ in range(_MAX_REPEATS - 1):
+    for repeat in range(_MAX_REPEATS - 1):
         try:
             return target.create(key, data)
         except OutcomeUnknown:
-            continue
+            pause(min(_FIRST_PAUSE_S * 2**repeat, _LONGEST_PAUSE_S))
     return target.create(key, data)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from oodinv.ledger.identity import SCHEMA_VERSION
+from oodinv.text import one_line
 
 STATUSES = ("ok", "skipped", "failed", "quarantined")
 """From best to worst: done; no face; bad bytes or an error of this sample; killed its process."""
@@ -115,14 +116,9 @@ def _plain(field: pa.Field, value: Any) -> Any:
         elif pa.types.is_timestamp(field.type) and value.utcoffset() is None:
             raise ValueError("a time without zone")
         elif field.name == "error_message":
-            value = _bounded(value)
+            value = one_line(value.encode("utf-8", "backslashreplace").decode("utf-8"), MAX_MESSAGE)
         pa.scalar(value, field.type)
     except (pa.ArrowException, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{field.name} is {field.type}, got {value!r:.200}") from error
     return value
 
-
-def _bounded(message: str) -> str:
-    plain = message.encode("utf-8", "backslashreplace").decode("utf-8")
-    printable = "".join(c if c.isprintable() else " " for c in plain)
-    return printable if len(printable) <= MAX_MESSAGE else printable[: MAX_MESSAGE - 1] + "…"

@@ -6,6 +6,8 @@ concern one object: a run records them and goes on.
 
 import errno
 
+RUN_AGAIN = "Then run the same command again: it resumes."
+
 
 class LocationError(ValueError):
     """A source or target that cannot be used as named. The message says what to name instead."""
@@ -24,11 +26,30 @@ class ObjectMissing(Exception):
 
 
 class ObjectRefused(Exception):
-    """The object is there but will not be read: no permission, or a link that leads out of the source folder."""
+    """The object is there but will not be read: no permission, archived, or a link that leads out of its folder."""
 
 
 class StoreError(Exception):
     """The store itself failed: disk full, no permission, device error. The message says what to do."""
+
+
+class AccessError(StoreError):
+    """The store answers, but not to this user as it is named: no such bucket, no rights, no or expired credentials.
+
+    Before a run that is the user's mistake; in the middle of one it ends the run like any other trouble.
+    """
+
+    def __init__(self, problem: str):
+        super().__init__(f"{problem} {RUN_AGAIN}")
+        self.problem = problem
+        """What it is and what to do about it, without the advice to run again."""
+
+    def __reduce__(self) -> tuple[type["AccessError"], tuple[str]]:
+        return type(self), (self.problem,)
+
+
+class ConditionsUnsupported(StoreError):
+    """The server refuses conditional writes as such: ``create`` works only for a single writer."""
 
 
 class OutcomeUnknown(StoreError):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 import uuid
 from collections.abc import Iterator, Mapping
@@ -10,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oodinv.store.errors import ObjectMissing, StoreError, infrastructure
-from oodinv.store.keys import check_key
+from oodinv.store.keys import check_key, is_key
 from oodinv.store.protocol import ObjectInfo
 from oodinv.store.walk import scan, walk
 
 TEMPORARY = ".tmp"
 """Hidden folder of the root for unfinished files; never listed. What a killed process leaves there is garbage."""
 
+_OURS = re.compile(rb"[0-9a-f]{32}")
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
 
@@ -43,7 +45,7 @@ class FolderStore:
             check_key(folder)
         for path, entry in walk(os.fsencode(self.root), folder.encode()):
             key = os.fsdecode(path)
-            if key.startswith(prefix) and entry.is_file(follow_symlinks=False) and _is_key(key):
+            if key.startswith(prefix) and entry.is_file(follow_symlinks=False) and is_key(key):
                 with suppress(FileNotFoundError):  # removed while we walked
                     yield info_of(key, entry.stat(follow_symlinks=False))
 
@@ -53,7 +55,7 @@ class FolderStore:
             check_key(prefix.removesuffix("/"))
         entries = scan(os.fsencode(self.root), prefix.removesuffix("/").encode())
         names = (os.fsdecode(entry.name) for _, entry in entries if entry.is_dir(follow_symlinks=False))
-        return tuple(name for name in names if _is_key(name))
+        return tuple(sorted(name for name in names if is_key(name)))
 
     def get(self, key: str) -> bytes:
         """See ``Store.get``."""
@@ -115,6 +117,21 @@ class FolderStore:
         """See ``Store.requests``: none."""
         return {}
 
+    def unfinished(self) -> Iterator[ObjectInfo]:
+        """Writes under way and, much older, what killed processes left of theirs; the keys are for ``discard``."""
+        for path, entry in scan(os.fsencode(self.root), TEMPORARY.encode()):
+            if entry.is_file(follow_symlinks=False) and _OURS.fullmatch(entry.name):
+                with suppress(FileNotFoundError):  # finished while we looked
+                    yield info_of(os.fsdecode(path), entry.stat(follow_symlinks=False))
+
+    def discard(self, key: str) -> None:
+        """Remove a file that ``unfinished`` named; raises as ``delete``."""
+        path = self.root / TEMPORARY / check_key(key.removeprefix(f"{TEMPORARY}/"))
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise infrastructure(error, f"deleting {str(path)!r}") from error
+
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
 
@@ -144,14 +161,6 @@ class FolderStore:
                 temporary.unlink(missing_ok=True)
         except OSError as error:
             raise infrastructure(error, f"writing {str(path)!r}") from error
-
-
-def _is_key(key: str) -> bool:
-    try:
-        check_key(key)
-    except ValueError:
-        return False
-    return True
 
 
 def info_of(key: str, status: os.stat_result) -> ObjectInfo:

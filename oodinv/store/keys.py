@@ -24,6 +24,15 @@ def check_key(key: str) -> str:
     return key
 
 
+def is_key(key: str) -> bool:
+    """True for a key that we could have generated."""
+    try:
+        check_key(key)
+    except ValueError:
+        return False
+    return True
+
+
 def text_key(path: bytes) -> str:
     """Name a file of the source: valid unicode, and no two files share a name.
 

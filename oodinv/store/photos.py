@@ -45,7 +45,7 @@ class PhotoFolder:
     def folders(self, prefix: str = "") -> tuple[str, ...]:
         """See ``Store.folders``."""
         entries = scan(self._bytes, key_path(prefix.removesuffix("/")) if prefix else b"")
-        return tuple(text_key(entry.name) for _, entry in entries if entry.is_dir(follow_symlinks=False))
+        return tuple(sorted(text_key(entry.name) for _, entry in entries if entry.is_dir(follow_symlinks=False)))
 
     def get(self, key: str) -> bytes:
         """See ``Store.get``."""

@@ -85,4 +85,7 @@ class Store(Protocol):
         """Remove; removing what is not there is no error."""
 
     def requests(self) -> Mapping[str, int]:
-        """Requests sent so far that a provider bills, by kind: ``read``, ``write``. Nothing for a folder."""
+        """Requests sent so far that a provider bills, by kind: ``read``, ``write``. Nothing for a folder.
+
+        By this process, repeated ones too. Listings are billed like writes and counted there.
+        """

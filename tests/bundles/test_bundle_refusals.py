@@ -165,8 +165,3 @@ def test_an_unknown_name_lists_what_there_is(tmp_path):
         find_bundle("nothing-here")
     with pytest.raises(BundleError, match="no bundle"):
         find_bundle(str(tmp_path))
-
-
-def test_a_bucket_is_refused_with_what_to_do():
-    with pytest.raises(BundleError, match="read from a folder, got s3://b/tiny: copy the bundle to this machine"):
-        find_bundle("s3://b/tiny")

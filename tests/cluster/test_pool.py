@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 import ray.cloudpickle
 
-from oodinv.cluster.local import local_ray
 from oodinv.cluster.pool import Fatal, Pool, PoolSettings
+from oodinv.cluster.session import ray_session
 
 # Actors cannot import a test module: its classes travel by value.
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -53,7 +53,7 @@ class Worker:
 
 @pytest.fixture(scope="module")
 def cluster():
-    with local_ray(2):
+    with ray_session(2):
         yield
 
 

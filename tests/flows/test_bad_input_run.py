@@ -77,7 +77,7 @@ def test_there_are_three_products_and_no_rows_of_anything_else(rows):
 def test_too_many_failures_end_with_one_and_are_allowed_with_zero(runs):
     failed = sum(case.status == "failed" for case in CASES)
     assert runs.first.returncode == 1, runs.first.stderr
-    said = f"oodinv: {failed / len(CASES):.1%} of the photos failed, more than --max-failed-share 5.0%; the report"
+    said = f"oodinv: {failed / len(CASES):.1%} of the photos failed, more than max_failed_share 5.0%; the report"
     assert said in runs.first.stderr
     assert runs.second.returncode == 0, runs.second.stderr
 
@@ -142,7 +142,8 @@ def test_outputs_are_named_by_sample_and_what_the_mask_keeps_is_the_photos(runs,
 def test_the_report_lists_every_photo_without_result_in_one_line_each(runs):
     (place,) = re.findall(r"^report +(\S+)", runs.first.stdout, re.M)
     report = Path(place).read_text()
-    table = report.split("## Photos without result")[1]
+    classes, table = report.split("## Photos without result")[1].split("| photo | status")
+    assert sum(map(int, re.findall(r"\| (\d+) \|$", classes, re.M))) == sum(case.status != "ok" for case in CASES)
     lines = [line for line in table.splitlines() if line.startswith("| `")]
     without = sorted(text_key(case.name) for case in CASES if case.status != "ok")
     assert [line.split("`")[1] for line in lines] == without

@@ -3,25 +3,17 @@
 import hashlib
 import os
 import re
-import shutil
 import signal
 from pathlib import Path
 
 import pytest
+from example_photos import many_photos
 from processes import session, wait_for
 from shard_runs import make_settings, products, read_rows, run_shards
 
 from oodinv.edits import format_edits
 from oodinv.ledger import fsck, list_commits, read_commit, run_differences
 from oodinv.store import open_store
-
-
-def many_photos(small_photos, folder, count):
-    folder.mkdir()
-    for number in range(count):
-        name = ("portrait.jpg", "astronaut.png", "table.jpg")[number % 3]
-        shutil.copy(small_photos / name, folder / f"{number:02d}-{name}")
-    return folder
 
 
 def command_of(settings, shard_size, workers):

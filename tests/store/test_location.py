@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from oodinv.store import LocationError, local_folder, open_source, open_store
@@ -14,11 +17,23 @@ def test_a_link_to_a_folder_is_the_folder(tmp_path):
     assert open_store(str(tmp_path / "link")) == open_store(str(tmp_path / "real"))
 
 
-@pytest.mark.parametrize("uri", ["s3://bucket/prefix", "gs://bucket", "https://host/x"])
+@pytest.mark.parametrize("uri", ["s3a://bucket/prefix", "gs://bucket", "https://host/x"])
 def test_other_stores_are_refused_by_name(uri):
     for opened in (open_store, open_source):
-        with pytest.raises(LocationError, match=r"not supported in this version.*name a local folder"):
+        with pytest.raises(
+            LocationError, match=rf"expected a folder .* or s3://bucket/prefix, got {uri[:2]}.*copy the"
+        ):
             opened(uri)
+
+
+def test_a_bucket_is_no_folder():
+    with pytest.raises(LocationError, match="expected a folder"):
+        local_folder("s3://bucket/prefix")
+
+
+def test_folders_do_not_wait_for_the_s3_client():
+    code = "import sys, oodinv.store as s; s.open_store('/tmp'); sys.exit('botocore' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("uri", ["", "file://otherhost/x", "file://", "a\0b"])

@@ -1,5 +1,6 @@
 """Small versions of the example photos: a detector and a tiny model need milliseconds for them."""
 
+import shutil
 from pathlib import Path
 
 from PIL import Image
@@ -32,4 +33,13 @@ def write_small_photos(folder: Path) -> Path:
         folder / "three.webp", quality=92
     )
     example("no-face.jpg").resize((160, 160), Image.Resampling.LANCZOS).save(folder / "table.jpg", quality=92)
+    return folder
+
+
+def many_photos(small_photos: Path, folder: Path, count: int) -> Path:
+    """Copies of three of them; every third has no face."""
+    folder.mkdir()
+    for number in range(count):
+        name = ("portrait.jpg", "astronaut.png", "table.jpg")[number % 3]
+        shutil.copy(small_photos / name, folder / f"{number:02d}-{name}")
     return folder

@@ -1,0 +1,55 @@
+"""The augment flow, started from a command line."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from prefect.exceptions import PrefectException
+from tqdm import tqdm
+
+from flows.augment import augment, last_summary
+from flows.request import AugmentRequest
+from flows.summary import RunSummary
+
+
+class OrchestratorLost(Exception):
+    """The Prefect server does not answer. What is committed stands."""
+
+
+def run_augment(request: AugmentRequest) -> RunSummary:
+    """Run the flow; a server that goes away after the work was done does not make it undone.
+
+    Raises:
+        OrchestratorLost: The server was away when the run began, or went away before its end.
+        RunEndedBadly: Too many photos failed, or shards were given up.
+    """
+    try:
+        summary = augment(request)
+    except (httpx.TransportError, httpx.HTTPStatusError, PrefectException) as error:
+        finished = last_summary()
+        if finished is not None:
+            return finished
+        raise OrchestratorLost(
+            f"the Prefect server does not answer ({str(error)[:200] or type(error).__name__}). What is committed "
+            "stands; start the server, or unset PREFECT_API_URL, and run the same command again: it resumes."
+        ) from error
+    assert summary is not None  # a dry run never comes here
+    return summary
+
+
+class _AboveTheBar(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(f"oodinv: {record.getMessage()}", file=sys.stderr)
+
+
+@contextmanager
+def warnings_in_terminal() -> Iterator[None]:
+    """Warnings of the run above the progress bar; the rest is in the run's log."""
+    handler, logger = _AboveTheBar(level=logging.WARNING), logging.getLogger("oodinv")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
