@@ -13,10 +13,10 @@ class PricesRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    actor_hour: float = Field(default=0, ge=0, description="One actor for an hour, with its share of machine and GPU")
-    write_1000: float = Field(default=0, ge=0, description="1,000 PUT, POST or LIST requests")
-    read_1000: float = Field(default=0, ge=0, description="1,000 GET or HEAD requests")
-    gb_month: float = Field(default=0, ge=0, description="One GB kept for a month")
+    actor_hour: float = Field(default=0.0, ge=0, description="One actor for an hour, with its share of machine and GPU")
+    write_1000: float = Field(default=0.0, ge=0, description="1,000 PUT, POST or LIST requests")
+    read_1000: float = Field(default=0.0, ge=0, description="1,000 GET or HEAD requests")
+    gb_month: float = Field(default=0.0, ge=0, description="One GB kept for a month")
     currency: str = Field(default="USD", max_length=12, description="Shown beside the numbers")
 
     def for_report(self) -> Prices:
@@ -52,7 +52,7 @@ class AugmentRequest(BaseModel):
         default=0.05, ge=0, le=1, description="More failed photos than this end with code 1"
     )
     gpus_per_worker: float = Field(
-        default=0, ge=0, le=8, description="GPUs of each actor, 0.5 lets two share one; 0 computes on processors"
+        default=0.0, ge=0, le=8, description="GPUs of each actor, 0.5 lets two share one; 0 computes on processors"
     )
     seed: int = Field(default=0, ge=0, description="Of random noise; the default noise is fixed")
     endpoint_url: str | None = Field(

@@ -27,7 +27,10 @@ def run_augment(request: AugmentRequest) -> RunSummary:
     """
     try:
         summary = augment(request)
-    except (httpx.TransportError, httpx.HTTPStatusError, PrefectException) as error:
+    except (httpx.TransportError, httpx.HTTPStatusError, PrefectException, RuntimeError) as error:
+        # How Prefect's client says at its first call that nobody answers.
+        if isinstance(error, RuntimeError) and not isinstance(error.__cause__, httpx.HTTPError):
+            raise
         finished = last_summary()
         if finished is not None:
             return finished

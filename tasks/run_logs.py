@@ -22,11 +22,13 @@ class _IntoRun(logging.Handler):
 def library_logs_in_run() -> Iterator[None]:
     """Send records of `oodinv.*` from INFO on to the flow run or task run they come from."""
     handler, logger = _IntoRun(level=logging.INFO), logging.getLogger(_ROOT)
-    before = logger.level
+    before = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    logger.propagate = False  # the orchestrator's own handlers sit on the root: every record would come twice
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(before)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]

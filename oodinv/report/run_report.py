@@ -139,8 +139,8 @@ def _stage_table(facts: RunFacts, total: float) -> str:
 def _cost(facts: RunFacts, usage: Usage) -> str:
     requests = ", ".join(f"{count} {kind}" for kind, count in sorted(usage.requests.items())) or "none billed"
     used = (
-        f"{facts.actors} actors on {facts.nodes} nodes, {usage.actor_s / 3600:.3f} actor hours; {facts.objects} objects, "
-        f"{usage.bytes / 1e6:.1f} MB written; requests: {requests}."
+        f"{facts.actors} actors on {facts.nodes} nodes, {usage.actor_s / 3600:.3f} actor hours; "
+        f"{facts.objects} objects, {usage.bytes / 1e6:.1f} MB written; requests: {requests}."
     )
     if not facts.prices.given:
         return used + " No prices were given, so no cost is stated (`prices` of the request)."

@@ -102,10 +102,10 @@ class PrefectServer:
         try:
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
             for pid in engines(process.pid):
                 os.kill(pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def post(self, path: str, **body: Any) -> Any:
         return httpx.post(f"{self.url}/api/{path}", json=body, timeout=30).raise_for_status().json()
@@ -152,7 +152,7 @@ class PrefectServer:
         return self.post("events/filter", filter={"event": {"prefix": [prefix]}}, limit=50)["events"]
 
 
-def engines(session_leader: int) -> list[int]:
+def engines(worker: int) -> list[int]:
     """Flow processes that a worker started, which have sessions of their own."""
     found = []
     for name in os.listdir("/proc"):
@@ -162,7 +162,7 @@ def engines(session_leader: int) -> list[int]:
                 title = Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ")
             except OSError:
                 continue
-            if int(stat[3]) == session_leader and b"prefect.engine" in title and stat[0] not in "ZX":
+            if int(stat[1]) == worker and b"prefect.engine" in title and stat[0] not in "ZX":
                 found.append(int(name))
     return found
 
