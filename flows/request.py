@@ -46,10 +46,13 @@ class AugmentRequest(BaseModel):
     )
     wave_shards: int = Field(default=16, ge=1, le=1_000, description="Shards per wave, one task run each wave")
     workers: int | None = Field(
-        default=None, ge=1, le=1_000, description="Actors; empty = one per processor, at most 8"
+        default=None,
+        ge=1,
+        le=1_000,
+        description="Actors; empty = one per processor of the cluster, or of this machine (at most 8)",
     )
     max_failed_share: float = Field(
-        default=0.05, ge=0, le=1, description="More failed photos than this end with code 1"
+        default=0.05, ge=0, le=1, description="A larger share of failed photos ends the run as failed, after its report"
     )
     gpus_per_worker: float = Field(
         default=0.0, ge=0, le=8, description="GPUs of each actor, 0.5 lets two share one; 0 computes on processors"

@@ -59,10 +59,11 @@ class Wave:
         """For people."""
         samples: dict[str, Counter[str]] = {}
         seconds: Counter[str] = Counter()
-        errors: Counter[str] = Counter()
+        errors: dict[str, Counter[str]] = {}
         for receipt in self.receipts:
             seconds.update(receipt.timers)
-            errors.update(receipt.errors)
+            for product, counts in receipt.errors.items():
+                errors.setdefault(product, Counter()).update(counts)
             for product, counts in receipt.samples.items():
                 samples.setdefault(product, Counter()).update(counts)
         return WaveFacts(
@@ -140,8 +141,10 @@ def _tell(wave: Wave, target: str) -> None:
         "wave %d: %d photos in %.1f s, %.2f photos/s, on %d nodes",
         wave.number, facts.photos, facts.seconds, facts.photos_per_s, len(wave.nodes),
     )  # fmt: skip
-    for name, count in sorted(facts.errors.items()):
-        logger.info("wave %d: %d rows are %s", wave.number, count, name)
+    for product, classes in sorted(facts.errors.items()):
+        if classes:
+            said = ", ".join(f"{count} {name}" for name, count in sorted(classes.items()))
+            logger.info("wave %d: rows of %s without result: %s", wave.number, product, said)
     examples = [example for receipt in wave.receipts for example in receipt.examples]
     failed = [example for example in examples if example.status != "skipped"]
     for example in failed[:_SHOWN_ERRORS]:
@@ -166,6 +169,6 @@ def _tell(wave: Wave, target: str) -> None:
             "photos": facts.photos,
             "photos_per_s": round(facts.photos_per_s, 3),
             "samples": {product: dict(counts) for product, counts in facts.samples.items()},
-            "errors": dict(facts.errors),
+            "errors": {product: dict(counts) for product, counts in facts.errors.items()},
         },
     )

@@ -39,7 +39,9 @@ class ShardPool:
     Actors and their models live as long as the session, so that waves of shards share them.
     """
 
-    def __init__(self, settings: RunSettings, workers: int, *, workers_given: bool = True, gpus_per_worker: float = 0.0):
+    def __init__(
+        self, settings: RunSettings, workers: int, *, workers_given: bool = True, gpus_per_worker: float = 0.0
+    ):
         """Nothing is started yet.
 
         Args:

@@ -58,8 +58,8 @@ class Receipt:
     """Their size."""
     requests: Mapping[str, int]
     """Requests a provider bills, by kind."""
-    errors: Mapping[str, int] = field(default_factory=dict)
-    """Samples and faces by error class, over the products of this receipt."""
+    errors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Per product: rows by error class."""
     examples: tuple[RowError, ...] = ()
     """Some of them, at most `MAX_EXAMPLES`."""
 
@@ -86,9 +86,7 @@ class ShardWorker:
 
     @cached_property
     def _inverter(self) -> Inverter:
-        return Inverter.from_bundle(
-            self._settings.bundle, device=self._device, access=self._settings.access
-        )
+        return Inverter.from_bundle(self._settings.bundle, device=self._device, access=self._settings.access)
 
     def run(self, job: ShardJob, on_sample: Callable[[str | None], object] = lambda _: None) -> Receipt:
         """Make and publish the products a shard lacks.
@@ -170,7 +168,8 @@ class ShardWorker:
             read_commit(self._target, CommitId(product=product, shard_id=job.shard_id, generation=0))
             for product in outcomes
         ]
-        bad = [row for commit in commits for row in self._bad_rows(commit)]
+        by_product = {commit.product: self._bad_rows(commit) for commit in commits}
+        bad = [row for rows in by_product.values() for row in rows]
         # One photo fails in every product: people want to read of it once.
         distinct = {(row.src_key, row.error_class): row for row in bad}
         return Receipt(
@@ -183,7 +182,7 @@ class ShardWorker:
             objects=sum(len(commit.objects) + 1 for commit in commits),
             bytes=sum(obj.size for commit in commits for obj in commit.objects),
             requests={},
-            errors=dict(Counter(row.error_class for row in bad)),
+            errors={product: dict(Counter(row.error_class for row in rows)) for product, rows in by_product.items()},
             examples=tuple(distinct.values())[:MAX_EXAMPLES],
         )
 

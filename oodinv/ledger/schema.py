@@ -121,4 +121,3 @@ def _plain(field: pa.Field, value: Any) -> Any:
     except (pa.ArrowException, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{field.name} is {field.type}, got {value!r:.200}") from error
     return value
-

@@ -22,8 +22,8 @@ class WaveFacts:
     """Seconds of the workers by stage."""
     spans: Mapping[str, Spans]
     """How long single steps of each stage took."""
-    errors: Mapping[str, int]
-    """Rows by error class."""
+    errors: Mapping[str, Mapping[str, int]]
+    """Product → error class → rows."""
     given_up: int
     """Shards without result."""
 
@@ -35,14 +35,12 @@ class WaveFacts:
 
 def products_table(wave: WaveFacts) -> list[dict[str, Any]]:
     """A line for each product: samples by status, speed, the most frequent error classes."""
-    most = sorted(wave.errors.items(), key=lambda item: (-item[1], item[0]))[:_TOP]
-    shared = {
-        "photos/s": round(wave.photos_per_s, 2),
-        "top errors": ", ".join(f"{name} {count}" for name, count in most) or "none",
-        "shards given up": wave.given_up,
-    }
+    shared = {"photos/s": round(wave.photos_per_s, 2), "shards given up": wave.given_up}
     return [
-        {"product": product} | {status: counts.get(status, 0) for status in STATUSES} | shared
+        {"product": product}
+        | {status: counts.get(status, 0) for status in STATUSES}
+        | {"top errors": _top(wave.errors.get(product, {}))}
+        | shared
         for product, counts in sorted(wave.samples.items())
     ]
 
@@ -62,6 +60,11 @@ def stages_table(wave: WaveFacts) -> list[dict[str, Any]]:
         }
         for stage, seconds in by_time
     ]
+
+
+def _top(errors: Mapping[str, int]) -> str:
+    most = sorted(errors.items(), key=lambda item: (-item[1], item[0]))[:_TOP]
+    return ", ".join(f"{name} {count}" for name, count in most) or "none"
 
 
 def _milliseconds(spans: Spans, share: float) -> float:

@@ -1,5 +1,4 @@
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 import ray
 import ray.cloudpickle
+from processes import kill_child
 
 from oodinv.cluster.pool import Fatal, Pool, PoolSettings
 from oodinv.cluster.pulse import ClusterLost
@@ -39,7 +39,7 @@ def kill_soon(process, seconds=2.0):
 
     def kill():
         time.sleep(seconds)
-        subprocess.run(["pkill", "-9", "-P", str(os.getpid()), "-x", process], check=True)
+        kill_child(os.getpid(), process)
 
     thread = threading.Thread(target=kill)
     thread.start()

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from bucket_photos import bucket_photos
 from prefect_server import REPOSITORY, PrefectServer, engines, prefect_server, soon
-from processes import wait_for
+from processes import kill_child, wait_for
 
 from oodinv.ledger import fsck, list_commits, run_differences
 from oodinv.ledger.layout import list_products
@@ -222,10 +222,7 @@ def test_a_killed_ray_process_costs_only_time(nightly, many, undisturbed, tmp_pa
         run = server.run("augment/augment-on-demand", **request(many, target))
         wait_for(lambda: len(commits(target)) >= 6, seconds=240, every=0.2)
         (engine,) = engines(worker.pid)
-        subprocess.run(["pkill", "-9", "-P", str(engine), "-x", victim], check=True)
+        kill_child(engine, victim)
         assert server.wait_for_state(run, "COMPLETED", "FAILED", "CRASHED") == "COMPLETED"
-    told = soon(
-        lambda: [log["message"] for log in server.logs(run) if "of this wave are to do again" in log["message"]]
-    )
-    assert told
+    # Noticed after seconds, in which actors go on; how the pool takes it is told in tests/cluster.
     check(target, undisturbed)

@@ -7,7 +7,7 @@ WAVE = WaveFacts(
     samples={"smile-1": {"ok": 20, "failed": 10}, "faces-1": {"ok": 25, "skipped": 3, "failed": 1, "quarantined": 1}},
     stage_seconds={"edit": 1.0, "invert": 3.0},
     spans={"invert": {bucket(0.1): 95, bucket(10.0): 5}, "edit": {bucket(0.01): 1}},
-    errors={"truncated": 5, "no-face": 3, "corrupt": 5, "vanished": 1},
+    errors={"faces-1": {"truncated": 5, "no-face": 3, "corrupt": 5, "vanished": 1}, "smile-1": {}},
     given_up=2,
 )
 
@@ -19,6 +19,7 @@ def test_a_line_for_each_product_tells_what_became_of_its_photos():
         "top errors": "corrupt 5, truncated 5, no-face 3", "shards given up": 2,
     }  # fmt: skip
     assert (smile["product"], smile["ok"], smile["skipped"], smile["failed"]) == ("smile-1", 20, 0, 10)
+    assert smile["top errors"] == "none"
 
 
 def test_a_line_for_each_stage_tells_where_the_time_went():

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import yaml
 from commands import clean_environment
-from processes import wait_for
+from processes import children, wait_for
 from s3_servers import free_ports
 
 REPOSITORY = Path(__file__).parents[2]
@@ -154,17 +154,7 @@ class PrefectServer:
 
 def engines(worker: int) -> list[int]:
     """Flow processes that a worker started, which have sessions of their own."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                stat = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
-                title = Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ")
-            except OSError:
-                continue
-            if int(stat[1]) == worker and b"prefect.engine" in title and stat[0] not in "ZX":
-                found.append(int(name))
-    return found
+    return [pid for pid, title in children(worker).items() if "prefect.engine" in title]
 
 
 @contextmanager
