@@ -1,6 +1,8 @@
 """Ray for a run: a private one on this machine, or a cluster that runs already."""
 
+import logging
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ADDRESS = "RAY_ADDRESS"
+_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _JOIN_S = 90.0
 _LEAVE_S = 40.0
 """Ray drains a leaving node for up to 30 seconds."""
@@ -74,12 +77,26 @@ def ray_session(num_cpus: int) -> Iterator[Cluster]:
 
 @contextmanager
 def _private(num_cpus: int) -> Iterator[None]:
-    """A Ray of this process: bound to loopback, without dashboard, usage statistics or token. Nothing else joins it."""
+    """A Ray of this process, without dashboard and usage statistics: bound to loopback, and closed to other users.
+
+    Who reaches Ray's ports runs code as this user. By default they are open on all interfaces, and an address given to
+    `ray.init` is replaced; the only switch is the one that keeps desktops from asking about their firewall.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_AUTH_MODE"] = "disabled"
+    # With a token at hand and no word about the mode, Ray asks for the token, in this process too, where its native part
+    # has read the environment long ago. Its notice about that is for those who did not know.
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        os.environ.pop("RAY_AUTH_MODE", None)
+    if not os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
+    from ray._private import ray_constants
 
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    os.environ[_LOOPBACK] = "0"  # for the processes that are started now
     ray.init(
         address="local",
         num_cpus=num_cpus,
@@ -92,6 +109,8 @@ def _private(num_cpus: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        os.environ.pop(_LOOPBACK, None)
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -41,6 +43,33 @@ def living() -> Iterator[Process]:
         state, parent, _, session_id = tail.split()[:4]
         if state not in "ZX":
             yield Process(int(pid), head.partition("(")[2], int(parent), int(session_id), title)
+
+
+def descendants(parent: int) -> set[int]:
+    """Living processes below ``parent``, and itself."""
+    found, everyone = {parent}, list(living())
+    while more := {process.pid for process in everyone if process.parent in found} - found:
+        found |= more
+    return found
+
+
+def listening(pids: set[int]) -> set[str]:
+    """Addresses at which these processes take TCP connections."""
+    sockets = set()
+    for pid in pids:
+        with suppress(OSError):
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                with suppress(OSError):
+                    sockets.add(os.readlink(f"/proc/{pid}/fd/{name}"))
+    found = set()
+    for table, family, size in (("tcp", socket.AF_INET, 4), ("tcp6", socket.AF_INET6, 16)):
+        for line in open(f"/proc/net/{table}").readlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                raw = bytes.fromhex(fields[1].partition(":")[0])
+                words = b"".join(raw[index : index + 4][::-1] for index in range(0, size, 4))
+                found.add(socket.inet_ntop(family, words))
+    return found
 
 
 def kill_child(parent: int, name: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 import ray
 import ray.cloudpickle
-from processes import kill_child
+from processes import descendants, kill_child, listening
 
 from oodinv.cluster.pool import Fatal, Pool, PoolSettings
 from oodinv.cluster.pulse import ClusterLost
@@ -95,3 +95,13 @@ def test_a_cluster_that_is_not_there_is_refused_with_what_to_check(monkeypatch):
         with ray_session(1):
             raise AssertionError("joined nothing")
     assert time.monotonic() - begin < 30
+
+
+def test_a_private_ray_listens_on_loopback_only_and_asks_for_a_token():
+    with ray_session(1):
+        pool = Pool(Napper, PoolSettings(size=1))
+        assert [d.receipt for d in pool.run([Nap("a", 0.0)])] == ["a"]
+        assert listening(descendants(os.getpid())) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+        assert listening(descendants(os.getpid()))
+        assert os.environ["RAY_AUTH_MODE"] == "token" and len(os.environ["RAY_AUTH_TOKEN"]) == 64
+        pool.close()
