@@ -48,9 +48,7 @@ def test_a_block_shows_its_secret_to_nobody(block):
 def test_an_unknown_block_is_refused_with_what_to_do(block):
     from flows.s3_access import credentials
 
-    with pytest.raises(
-        LocationError, match=r"no s3-access block 'nonesuch' .*`prefect block register -m flows.s3_acc"
-    ):
+    with pytest.raises(LocationError, match=r"no s3-access block 'nonesuch' .*`prefect block register -m flows.s3_acc"):
         with credentials("nonesuch"):
             raise AssertionError("ran without credentials")
 
