@@ -83,8 +83,8 @@ def _private(num_cpus: int) -> Iterator[None]:
     `ray.init` is replaced; the only switch is the one that keeps desktops from asking about their firewall.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # With a token at hand and no word about the mode, Ray asks for the token; in this process too, whose native part has
-    # read the environment long ago. Its notice about that is for those who did not know.
+    # With a token at hand and no word about the mode, Ray asks for the token; in this process too, whose native part
+    # has read the environment long ago. Its notice about that is for those who did not know.
     if os.environ.get("RAY_AUTH_MODE") != "token":
         os.environ.pop("RAY_AUTH_MODE", None)
     if not os.environ.get("RAY_AUTH_TOKEN_PATH"):
