@@ -65,7 +65,8 @@ def run_waves(request: AugmentRequest, settings: RunSettings, work: Plan) -> Tot
         return totals
     pool = ShardPool(
         settings,
-        min(num_workers(request), work.num_shards),
+        num_workers(request),
+        most=work.num_shards,
         workers_given=request.workers is not None,
         gpus_per_worker=request.gpus_per_worker,
     )

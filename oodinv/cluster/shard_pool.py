@@ -40,7 +40,13 @@ class ShardPool:
     """
 
     def __init__(
-        self, settings: RunSettings, workers: int, *, workers_given: bool = True, gpus_per_worker: float = 0.0
+        self,
+        settings: RunSettings,
+        workers: int,
+        *,
+        workers_given: bool = True,
+        most: int,
+        gpus_per_worker: float = 0.0,
     ):
         """Nothing is started yet.
 
@@ -48,9 +54,16 @@ class ShardPool:
             settings: What the workers do.
             workers: Actors; on a cluster, if `workers_given` is false, as many as it has room for.
             workers_given: Somebody asked for just so many.
+            most: Never more; jobs that there are.
             gpus_per_worker: GPUs of each actor; 0 computes on processors.
         """
-        self._settings, self._workers, self._given, self._gpus = settings, workers, workers_given, gpus_per_worker
+        self._settings, self._workers, self._given, self._gpus = (
+            settings,
+            min(workers, most),
+            workers_given,
+            gpus_per_worker,
+        )
+        self._most = most
         self._stack: ExitStack | None = None
         self._pool: Pool | None = None
         self.cluster: Cluster | None = None
@@ -99,7 +112,7 @@ class ShardPool:
     def _room(self, cluster: Cluster) -> int:
         if self._given or cluster.private:
             return self._workers
-        return max(1, int(cluster.gpus / self._gpus if self._gpus else cluster.cpus))
+        return max(1, min(self._most, int(cluster.gpus / self._gpus if self._gpus else cluster.cpus)))
 
 
 def _check_reachable(settings: RunSettings, cluster: Cluster) -> None:

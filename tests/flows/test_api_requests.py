@@ -6,16 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from prefect_server import REPOSITORY, prefect_server
+from prefect_server import REPOSITORY
 
 SUPPORT = Path(__file__).parents[1] / "support"
 WAVES = 2
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with prefect_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
 
 
 def counted(server, folder: Path, photos: int) -> dict:
@@ -50,8 +44,8 @@ def without_time(found: dict) -> dict:
     "sizes",
     [pytest.param((20, 200), id="small"), pytest.param((100, 1_000, 10_000), marks=pytest.mark.slow, id="large")],
 )
-def test_requests_and_events_of_a_wave_do_not_grow_with_its_photos(server, tmp_path, sizes):
-    runs = [counted(server, tmp_path, size) for size in sizes]
+def test_requests_and_events_of_a_wave_do_not_grow_with_its_photos(orchestrator, tmp_path, sizes):
+    runs = [counted(orchestrator, tmp_path, size) for size in sizes]
     for run in runs:
         print(run["photos"], f"{run['seconds']:.1f} s", sum(run["http"].values()), run["http"], run["events"])
     for run in runs[1:]:

@@ -29,14 +29,14 @@ class Runs:
 
 
 @pytest.fixture(scope="module")
-def runs(oodinv, tiny_bundle, tmp_path_factory):
+def runs(oodinv, oodinv_alone, tiny_bundle, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bad")
     source, target = folder / "photos", folder / "out"
     source.mkdir()
     write_cases(source, [*CASES, *no_inputs()])
     command = ["augment", "--source", source, "--target", target, "--bundle", tiny_bundle, "--edit", "smile=+2"]
     command += ["--edit", "age=-1,yaw=+1", "--format", "png", "--keep", "masks", "--shard-size", 10, "--workers", 2]
-    first = oodinv(*command)
+    first = oodinv_alone(*command)
     before = files_of(target)
     second = oodinv(*command, "--max-failed-share", 1)
     return Runs(source, target, first, second, before, files_of(target))
@@ -116,14 +116,14 @@ def test_the_same_command_again_does_no_shard_and_rewrites_nothing(runs):
     assert runs.before_second == runs.after_second
 
 
-def test_no_file_is_named_after_an_input_and_none_lies_elsewhere(runs, oodinv):
+def test_no_file_is_named_after_an_input_and_none_lies_elsewhere(runs, oodinv_alone):
     for name in runs.after_second:
         assert re.fullmatch(r"[a-z0-9./_-]+", name), name
     parts = [part for case in [*hostile_cases(), *no_inputs()] for part in text_key(case.name).split("/")]
     written = {part for name in runs.after_second for part in name.split("/")}
     assert not written & set(parts)
     assert not [
-        path for path in (runs.source.parent, oodinv.folder) for path in path.iterdir() if "hacked" in path.name
+        path for path in (runs.source.parent, oodinv_alone.folder) for path in path.iterdir() if "hacked" in path.name
     ]
     assert sorted(os.listdir(runs.source.parent)) == ["out", "photos"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from bucket_photos import bucket_photos, portrait_bytes
-from commands import Oodinv, clean_environment
+from commands import Oodinv
 from processes import session, wait_for
 from s3_servers import S3Server, give_credentials, seaweed_server
 
@@ -65,7 +65,7 @@ class World:
         return words + [word for edit in edits for word in ("--edit", edit)]
 
     def start(self, *edits: str, name: str = "faces") -> "subprocess.Popen[str]":
-        environment = clean_environment(self.oodinv.prefect_home) | self.server.environment()
+        environment = self.oodinv.environment | self.server.environment()
         return subprocess.Popen(
             self.oodinv.command(*self.arguments(*edits, name=name)),
             env=environment,
@@ -100,14 +100,14 @@ class World:
     scope="module",
     params=[pytest.param("small", id="small"), pytest.param("large", id="large", marks=pytest.mark.slow)],
 )
-def world(request, tmp_path_factory, tiny_bundle):
+def world(request, tmp_path_factory, tiny_bundle, oodinv):
     size, bundle = (SMALL, str(tiny_bundle)) if request.param == "small" else (LARGE, "embedded")
     folder = tmp_path_factory.mktemp("bucket")
     with pytest.MonkeyPatch.context() as patch, seaweed_server(folder / "weed") as server:
         give_credentials(patch, server)
         server.bucket("photos")
         server.bucket("datasets")
-        world = World(server, Oodinv(prefect_home=folder / "prefect", folder=folder), bundle, size)
+        world = World(server, oodinv, bundle, size)
         for photo in bucket_photos(size.portraits, size.corrupt, size.nobody, size.several):
             world.put(photo.key, photo.data)
         yield world
@@ -207,6 +207,7 @@ def test_then_nothing_is_left_to_do(world):
     assert world.commits() == before and latest_snapshot(world.store()).number == number
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_middle_is_finished_by_the_next_and_equals_an_undisturbed_one(world):
     world.run("smile=+1.5", name="undisturbed")
     process = world.start("smile=+1.5", name="killed")

@@ -8,7 +8,6 @@ import time
 import pytest
 from bucket_photos import portrait_bytes
 from click.testing import CliRunner
-from commands import clean_environment
 from s3_servers import Answer, S3Server, error_answer, free_ports, give_credentials, moto_server, proxy
 
 from flows.cli import main
@@ -109,7 +108,7 @@ def test_nobody_listens_at_the_endpoint(bucket, tiny_bundle):
 
 
 def run(oodinv, server: S3Server, arguments: list[str], **more: str) -> "subprocess.CompletedProcess[str]":
-    environment = clean_environment(oodinv.prefect_home) | server.environment() | {"AWS_MAX_ATTEMPTS": "3"} | more
+    environment = oodinv.environment | server.environment() | {"AWS_MAX_ATTEMPTS": "3"} | more
     return subprocess.run(oodinv.command(*arguments), env=environment, capture_output=True, text=True, timeout=240)
 
 
@@ -137,6 +136,7 @@ def test_credentials_that_expire_in_the_middle_stop_the_run_which_resumes(bucket
     assert set(read_snapshot(store)["status"].to_pylist()) == {"ok"}  # nobody was recorded as failed for it
 
 
+@pytest.mark.slow  # waiting is what a throttled client does
 def test_a_throttled_run_finishes_and_a_photo_that_vanishes_gets_its_row(bucket, server, front, oodinv, tiny_bundle):
     lock, seen = threading.Lock(), itertools.count(1)
 

@@ -6,7 +6,6 @@ import secrets
 import subprocess
 
 import pytest
-from commands import clean_environment
 from example_photos import many_photos
 from ray_nodes import ray_nodes
 from shard_runs import make_settings
@@ -34,7 +33,7 @@ def command(oodinv, photos, tiny_bundle, target):
 def test_both_nodes_work_and_the_rows_are_those_of_one(cluster, oodinv, small_photos, tiny_bundle, tmp_path):
     access = cluster.environment
     photos = many_photos(small_photos, tmp_path / "photos", 24)
-    environment = clean_environment(oodinv.prefect_home)
+    environment = oodinv.environment
 
     def run(target, more):
         result = subprocess.run(
@@ -65,7 +64,7 @@ def test_a_wrong_token_is_refused_with_what_to_check(cluster, oodinv, small_phot
     wrong = access | {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_ADDRESS": cluster.address}
     result = subprocess.run(
         command(oodinv, small_photos, tiny_bundle, tmp_path / "out"),
-        env=clean_environment(oodinv.prefect_home) | wrong,
+        env=oodinv.environment | wrong,
         capture_output=True,
         text=True,
         timeout=240,

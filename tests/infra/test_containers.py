@@ -87,6 +87,18 @@ def test_a_service_waits_for_what_can_come_true():
                 assert SERVICES[other]["restart"] == "no", (name, other)
 
 
+def test_a_service_that_ends_is_waited_for_by_one_that_stays():
+    # `up --wait` takes the end of any other service for a failure.
+    adopted = {
+        other
+        for name, service in SERVICES.items()
+        if name not in ONCE
+        for other, how in service.get("depends_on", {}).items()
+        if how["condition"] == "service_completed_successfully"
+    }
+    assert adopted == ONCE == {name for name, service in SERVICES.items() if service["restart"] == "no"}
+
+
 def test_services_talk_to_ports_that_others_open():
     ports = listening()
     asked = {address for service in SERVICES.values() for address in addresses(service)}

@@ -1,4 +1,4 @@
-"""The `oodinv` command as its users run it: in a process of its own, with an orchestrator of its own."""
+"""The `oodinv` command as its users run it: in a process of its own."""
 
 import os
 import subprocess
@@ -17,10 +17,18 @@ def clean_environment(prefect_home: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Oodinv:
-    """Runs the command; `prefect_home` is where its orchestrator keeps its database."""
+    """Runs the command; `prefect_home` is where its orchestrator keeps its database.
+
+    With `api` in a server that is there already; else every run starts one of its own, which takes it seconds.
+    """
 
     prefect_home: Path
     folder: Path
+    api: str | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return clean_environment(self.prefect_home) | ({"PREFECT_API_URL": self.api} if self.api else {})
 
     def command(self, *arguments: object) -> list[str]:
         return [sys.executable, "-m", "flows.cli", *map(str, arguments)]
@@ -30,7 +38,7 @@ class Oodinv:
         return subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
-            env=clean_environment(self.prefect_home),
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
@@ -41,7 +49,7 @@ class Oodinv:
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.folder,
-            env=clean_environment(self.prefect_home),
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
