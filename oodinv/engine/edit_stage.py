@@ -14,6 +14,7 @@ from oodinv.engine.outcome import NOT_THE_PHOTOS, QUARANTINED, Reason, reason_fo
 from oodinv.engine.photo import EditedFace, InvertedFace, crop_pixels, edit_face, invert_face, mask_pixels, put_back
 from oodinv.engine.previews import preview_strip
 from oodinv.engine.settings import Product, RunSettings, ShardJob
+from oodinv.engine.strips import SUFFIX
 from oodinv.engine.timers import Timers
 from oodinv.engine.upload import Upload
 from oodinv.faces.align import crop_transform
@@ -200,7 +201,7 @@ class EditStage:
             upload.put(f"{stem}-latents.safetensors", save_tensors(latents))
         if sample.sample_id in self._settings.previews:
             strip = preview_strip(photo, out, face, edited)
-            upload.put(f"{stem}-preview.jpg", encode_photo(strip, format="jpeg", quality=90))
+            upload.put(f"{stem}{SUFFIX}", encode_photo(strip, format="jpeg", quality=90))
         return fields
 
     def _write(self, stem: str, pixels: UInt8[np.ndarray, "height width 3"], upload: Upload) -> Row:

@@ -226,3 +226,27 @@ def test_a_killed_ray_process_costs_only_time(nightly, many, undisturbed, tmp_pa
         assert server.wait_for_state(run, "COMPLETED", "FAILED", "CRASHED") == "COMPLETED"
     # Noticed after seconds, in which actors go on; how the pool takes it is told in tests/cluster.
     check(target, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_run_that_falls_silent_is_marked_and_resumed(many, undisturbed, tmp_path):
+    """Worker and flow process die at once, as with their machine: only the heartbeat tells."""
+    target = tmp_path / "out"
+    with prefect_server(tmp_path / "server", PREFECT_FLOWS_HEARTBEAT_FREQUENCY="30") as server:
+        server.deploy(str(many), str(target))
+        with server.worker() as worker:
+            run = server.run("augment/augment-on-demand", **request(many, target))
+            wait_for(lambda: len(commits(target)) >= 4, seconds=240, every=0.2)
+            (engine,) = engines(worker.pid)
+            os.killpg(worker.pid, signal.SIGKILL)
+            os.kill(engine, signal.SIGKILL)
+        assert server.state_of(run) == "RUNNING"
+        assert server.wait_for_state(run, "CRASHED", seconds=240) == "CRASHED"
+        assert "no heartbeat" in server.flow_run(run)["state"]["message"]
+        with server.worker():
+
+            def resumed() -> list[dict]:
+                return [r for r in server.flow_runs() if r["id"] != run and r["state_type"] == "COMPLETED"]
+
+            wait_for(resumed, seconds=240, every=0.5)
+    check(target, undisturbed)
