@@ -46,7 +46,8 @@ def kill_soon(process, seconds=2.0):
     return thread
 
 
-@pytest.mark.parametrize("process", ["raylet", pytest.param("gcs_server", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("process", ["raylet", "gcs_server"])
 def test_a_lost_ray_is_told_in_time_and_the_work_goes_on_with_a_new_one(process):
     done = []
     with ray_session(1):

@@ -83,7 +83,7 @@ def answers(status: int, code: str, **more: str):
         (answers(403, "InvalidAccessKeyId"), {}, 2, "key"),
         (answers(400, "ExpiredToken"), {}, 2, "expired"),
         (answers(301, "PermanentRedirect", Region="eu-north-1"), {}, 2, "region"),
-        (answers(503, "SlowDown"), {}, 3, "slow"),
+        pytest.param(answers(503, "SlowDown"), {}, 3, "slow", marks=pytest.mark.slow),
         (lambda request, forward: Answer(status=200, body=b"<html>hello</html>"), {}, 2, "S3"),
     ],
     ids=[

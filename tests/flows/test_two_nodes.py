@@ -30,6 +30,7 @@ def command(oodinv, photos, tiny_bundle, target):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_both_nodes_work_and_the_rows_are_those_of_one(cluster, oodinv, small_photos, tiny_bundle, tmp_path):
     access = cluster.environment
     photos = many_photos(small_photos, tmp_path / "photos", 24)
