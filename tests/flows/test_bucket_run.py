@@ -22,6 +22,7 @@ from oodinv.ledger.snapshot import latest_snapshot, read_snapshot
 from oodinv.store import Access, Store, open_store
 
 TIMEOUT_S = 1500
+pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
 
 @dataclass(frozen=True)

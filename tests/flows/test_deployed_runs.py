@@ -164,6 +164,7 @@ def test_a_killed_flow_process_is_seen_and_its_run_is_resumed(nightly, many, und
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # each question to a server that is away is asked for a minute
 def test_a_killed_server_does_not_stop_a_run(nightly, many, undisturbed, tmp_path):
     server, target = nightly[0], tmp_path / "out"
     with server.worker():
@@ -229,6 +230,7 @@ def test_a_killed_ray_process_costs_only_time(nightly, many, undisturbed, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_run_that_falls_silent_is_marked_and_resumed(many, undisturbed, tmp_path):
     """Worker and flow process die at once, as with their machine: only the heartbeat tells."""
     target = tmp_path / "out"
