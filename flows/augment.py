@@ -41,6 +41,7 @@ def augment(request: AugmentRequest) -> RunSummary | None:
     committed in the target is not done twice, whoever did it and when. A run that was killed anywhere is finished by
     running it again.
     """
+    _finished.clear()
     with library_logs_in_run(), credentials(request.credentials_block):
         if request.dry_run:
             with shown("the plan"):
@@ -49,7 +50,7 @@ def augment(request: AugmentRequest) -> RunSummary | None:
         reconcile()
         summary = _run(request)
         _finished[:] = [summary]
-        _judge(request, summary)
+        judge(request, summary)
         return summary
 
 
@@ -83,8 +84,12 @@ def _run(request: AugmentRequest) -> RunSummary:
     return summary
 
 
-def _judge(request: AugmentRequest, summary: RunSummary) -> None:
-    """A run with too many failures ends as failed, in the UI and on the command line."""
+def judge(request: AugmentRequest, summary: RunSummary) -> None:
+    """A run with too many failures ends as failed, in the UI and on the command line.
+
+    Raises:
+        ShardsGivenUp, TooManyFailed: It did.
+    """
     if summary.given_up:
         raise ShardsGivenUp(
             f"{len(summary.given_up)} shards were given up; run it again to try them anew. The first said: "

@@ -9,7 +9,7 @@ import httpx
 from prefect.exceptions import PrefectException
 from tqdm import tqdm
 
-from flows.augment import augment, last_summary
+from flows.augment import augment, judge, last_summary
 from flows.request import AugmentRequest
 from flows.summary import RunSummary
 
@@ -33,6 +33,7 @@ def run_augment(request: AugmentRequest) -> RunSummary:
             raise
         finished = last_summary()
         if finished is not None:
+            judge(request, finished)  # what the flow raised may have been lost with the server
             return finished
         raise OrchestratorLost(
             f"the Prefect server does not answer ({str(error)[:200] or type(error).__name__}). What is committed "

@@ -82,7 +82,7 @@ def _cluster_was_lost(task: object, task_run: object, state: object) -> bool:
         state.result()  # type: ignore[attr-defined]
     except ClusterLost:
         return True
-    except Exception:
+    except Exception:  # what it is, the task run raises anyway; here only whether to try again
         return False
     return False
 

@@ -14,6 +14,7 @@ class _Unit(configparser.RawConfigParser):
     """Units repeat keys; the values are joined, line by line."""
 
     def __init__(self, text: str):
+        # systemd lets a key stand several times in a section.
         super().__init__(strict=False, dict_type=dict)
         self.optionxform = str  # type: ignore[assignment, method-assign]
         self.read_string(re.sub(r"^Environment=", self._numbered, text, flags=re.MULTILINE))

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from faulty_store import FaultyStore
 from memory_store import MemoryStore
-from tiny_run import FACES, PRODUCTS, SMILE, do_faces, tiny_run, write_photos
+from tiny_run import FACES, PRODUCTS, SMILE, do_faces, finished_run, tiny_run, write_photos
 
 from oodinv.ledger import LedgerError, canonical_json, fsck, list_commits, load_inventory, read_commit
 from oodinv.ledger.findings import MAX_SHOWN
@@ -20,10 +20,7 @@ PHOTOS = {"a.jpg": "2 faces", "b.jpg": "no faces", "c.jpg": "<html>", "d.jpg": "
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A source and what a run made of it; tests work on copies."""
-    source = PhotoFolder(root=write_photos(tmp_path_factory.mktemp("source") / "photos", PHOTOS))
-    target = MemoryStore()
-    tiny_run(source, target)
-    return source, target
+    return finished_run(tmp_path_factory.mktemp("source") / "photos", PHOTOS)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from faulty_store import FaultyStore, Killed
 from memory_store import MemoryStore, crash_points
 from s3_servers import give_credentials, moto_server
-from tiny_run import FACES, PRODUCTS, SMILE, do_faces, face_rows, tiny_run, write_photos
+from tiny_run import FACES, PRODUCTS, SMILE, do_faces, face_rows, finished_run, tiny_run
 
 from oodinv.ledger import (
     LedgerError,
@@ -63,10 +63,7 @@ class TimedStore(MemoryStore):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A source and what a run made of it; tests work on copies."""
-    source = PhotoFolder(root=write_photos(tmp_path_factory.mktemp("source") / "photos", PHOTOS))
-    target = MemoryStore()
-    tiny_run(source, target)
-    return source, target
+    return finished_run(tmp_path_factory.mktemp("source") / "photos", PHOTOS)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from faulty_store import FaultyStore
 from memory_store import MemoryStore
-from tiny_run import FACES, PRODUCTS, SMILE, do_faces, tiny_run, write_photos
+from tiny_run import FACES, PRODUCTS, SMILE, do_faces, finished_run, tiny_run
 
 from oodinv.ledger import (
     STATUSES,
@@ -38,10 +38,7 @@ NAMES = [product.name for product in PRODUCTS]
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A source and what a run made of it; tests work on copies."""
-    source = PhotoFolder(root=write_photos(tmp_path_factory.mktemp("source") / "photos", PHOTOS))
-    target = MemoryStore()
-    tiny_run(source, target)
-    return source, target
+    return finished_run(tmp_path_factory.mktemp("source") / "photos", PHOTOS)
 
 
 @pytest.fixture

@@ -195,6 +195,7 @@ def test_in_the_middle_of_a_run_every_error_is_the_infrastructures():
 
 
 def test_an_error_comes_whole_from_another_process():
+    # Errors of actors travel this way; only what this test itself made is unpickled.
     sent = pickle.loads(pickle.dumps(AccessError("gone.")))
     assert (str(sent), sent.problem) == (str(AccessError("gone.")), "gone.")
 

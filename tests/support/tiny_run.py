@@ -6,6 +6,8 @@ A photo's content says what happens to it: ``2 faces``, ``no faces``, anything e
 import datetime
 from pathlib import Path
 
+from memory_store import MemoryStore
+
 from oodinv.ledger import (
     FacesCommit,
     Product,
@@ -22,7 +24,7 @@ from oodinv.ledger import (
     write_object,
     write_part,
 )
-from oodinv.store import Store
+from oodinv.store import PhotoFolder, Store
 
 FACES = define_product("faces", {"detector": "words"}, ["decode", "detect", "align"])
 SMILE = define_product("smile_p1.50", {"faces": FACES.name, "strength": 1.5}, ["model", "compose", "encode"])
@@ -117,6 +119,13 @@ def do_edit(source: Store, target: Store, shard: Shard, product: Product = SMILE
             faces_commit=FacesCommit(key=faces_commit.key, sha256=faces_commit.sha256),
         ),
     )
+
+
+def finished_run(folder: Path, contents: dict[str, str]) -> tuple[PhotoFolder, MemoryStore]:
+    """A source of such photos, and what a run made of it."""
+    source, target = PhotoFolder(root=write_photos(folder, contents)), MemoryStore()
+    tiny_run(source, target)
+    return source, target
 
 
 def tiny_run(source: Store, target: Store, shard_size: int = 2) -> Snapshot:
