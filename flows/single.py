@@ -66,9 +66,9 @@ def invert_file(photo: Path, out: Path, *, bundle: str, detector: str) -> list[P
         inverted = invert_face(inverter, pixels, crop_transform(face, inverter.resolution))
         inversion = inverted.inversion
         pictures = {
-            name: to_uint8(getattr(inversion, name)[0].numpy())
-            for name in ("crop", "plain", "generated", "reconstruction")
+            name: to_uint8(getattr(inversion, name)[0].numpy()) for name in ("crop", "generated", "reconstruction")
         }
+        pictures["plain"] = to_uint8(inverter.synthesise(inversion.w_plus)[0].numpy())
         pictures["mask"] = mask_pixels(edit_face(inverter, inverted, ()))
         for name, picture in pictures.items():
             path = out / f"{index}_{name}.png"

@@ -14,7 +14,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from oodinv.bundles.remote import fetch_bundle
-from oodinv.bundles.spec import BundleError, BundleSpec, parse_spec
+from oodinv.bundles.spec import BundleError, BundleSpec, EditSpec, parse_spec
 from oodinv.models.decomposition import Decomposition
 from oodinv.models.e4e import Encoder
 from oodinv.models.inversion import InversionModel
@@ -42,7 +42,7 @@ class LoadedBundle:
     bundle: Bundle
     model: InversionModel
     directions: Mapping[str, Tensor]
-    """Offset per named edit [style_dim], for strength 1."""
+    """Offset per named edit for strength 1, see `EditSpec.space`."""
 
 
 def bundle_names() -> list[str]:
@@ -118,18 +118,28 @@ def load_bundle(name: str, access: Access = DEFAULT_ACCESS) -> LoadedBundle:
     spec = bundle.spec
     generator = Generator(spec.generator_config())
     encoder = Encoder(spec.encoder_config())
-    decomposition = Decomposition(spec.decomposition_config())
+    shape = spec.decomposition_config()
+    decomposition = None if shape is None else Decomposition(shape)
     for part, network in ((spec.generator, generator), (spec.encoder, encoder), (spec.decomposition, decomposition)):
+        if part is None or network is None:
+            continue
         _load_into(network, read_weights(bundle, part.file, part.sha256), f"bundle {spec.name}: {part.file}")
     directions = read_weights(bundle, spec.directions.file, spec.directions.sha256)
-    for edit in spec.edits:
-        shape = tuple(directions[edit].shape) if edit in directions else None
-        if shape != (spec.generator.style_dim,):
-            raise BundleError(
-                f"bundle {spec.name}: direction {edit!r} must have shape ({spec.generator.style_dim},), got {shape}"
-            )
+    for edit, what in spec.edits.items():
+        wanted = direction_shape(what, generator)
+        found = tuple(directions[edit].shape) if edit in directions else None
+        if found != wanted:
+            raise BundleError(f"bundle {spec.name}: direction {edit!r} must have shape {wanted}, got {found}")
     model = InversionModel(encoder, generator, decomposition).eval().requires_grad_(False)
     return LoadedBundle(bundle=bundle, model=model, directions={edit: directions[edit] for edit in spec.edits})
+
+
+def direction_shape(edit: EditSpec, generator: Generator) -> tuple[int, ...]:
+    """The shape of a named edit's tensor."""
+    config = generator.config
+    if edit.space == "w":
+        return (config.style_dim,)
+    return (config.num_layers, config.style_dim) if edit.space == "w_plus" else (generator.num_style_channels,)
 
 
 def _load_into(network: torch.nn.Module, tensors: dict[str, Tensor], what: str) -> None:
@@ -172,9 +182,10 @@ def save_bundle(
     parts: dict[str, Mapping[str, Tensor]] = {
         "generator": model.generator.state_dict(),
         "encoder": model.encoder.state_dict(),
-        "decomposition": model.decomposition.state_dict(),
         "directions": directions,
     }
+    if model.decomposition is not None:
+        parts["decomposition"] = model.decomposition.state_dict()
     for name, tensors in parts.items():
         stored = {k: v.to(dtype).contiguous() for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
         data = save_tensors(stored)

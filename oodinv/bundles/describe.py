@@ -18,8 +18,10 @@ def describe_bundle(name: str) -> str:
     lines = [
         f"{spec.name} {spec.version}, setting {spec.setting}, {spec.resolution} px, licence {spec.licence}",
         f"sha256 {bundle.sha256}",
-        f"levels {list(spec.decomposition.levels)}, {spec.decomposition.num_iterations} alignment rounds",
-        "edits",
+        "no decomposition: nothing is aligned, nothing kept from the photo"
+        if spec.decomposition is None
+        else f"levels {list(spec.decomposition.levels)}, {spec.decomposition.num_iterations} alignment rounds",
+        "edits" if spec.edits else "no edits",
     ]
     for edit, what in spec.edits.items():
         low, high = what.safe_range

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from oodinv.models.decomposition import Choices, DecompositionConfig
 from oodinv.models.e4e import EncoderConfig
+from oodinv.models.encoding import EncoderShape
 from oodinv.models.stylegan2 import GeneratorConfig
 
 FORMAT = 1
@@ -53,8 +54,8 @@ class GeneratorSpec(WeightsFile):
     normalise_z: bool
 
 
-class EncoderSpec(WeightsFile):
-    """Shape of the encoder; see `EncoderConfig`."""
+class E4eSpec(WeightsFile):
+    """Shape of an e4e or pSp encoder; see `EncoderConfig`."""
 
     kind: Literal["e4e"]
     input_resolution: Literal[16, 32, 64, 128, 256, 512]
@@ -66,18 +67,28 @@ class EncoderSpec(WeightsFile):
     num_middle: int
     pyramid_upsample: Literal["bilinear", "bicubic"]
     antialias: bool
+    progressive: bool = True
+
+    def config(self, generator: GeneratorConfig) -> EncoderConfig:
+        """The shape, with what follows from the generator."""
+        fields = self.model_dump(exclude={"file", "sha256", "kind"})
+        return EncoderConfig(num_layers=generator.num_layers, style_dim=generator.style_dim, **fields)
+
+
+EncoderSpec = E4eSpec  # | RestyleSpec | FeatureStyleSpec, told apart by `kind`
 
 
 class ChoicesSpec(_Strict):
     """The named differences between the settings; see `Choices`."""
 
     logit_norm: bool
+    conv_bias: bool = False
     align_corners: bool
     padding: Literal["zeros", "border"]
     blur: Literal["centred", "shifted"]
     gate_warp: bool
     see_error: bool
-    edit_composition: Literal["reuse", "repredict"]
+    edit_composition: Literal["repredict", "reuse", "minimum", "follow"]
 
 
 class DecompositionSpec(WeightsFile):
@@ -93,15 +104,17 @@ class DecompositionSpec(WeightsFile):
 class EditSpec(_Strict):
     """What a named edit does."""
 
-    space: Literal["w"]
+    space: Literal["w", "w_plus", "style"]
+    """What the direction's tensor is: one offset [style_dim] for several rows of `w_plus`, one for each row
+    [num_layers, style_dim], or a flat StyleSpace vector [style_channels]."""
     layers: tuple[int, int]
-    """Rows of `w_plus` it moves: from, to (exclusive)."""
+    """Rows of `w_plus` it moves: from, to (exclusive); without effect in StyleSpace."""
     unit: str
     safe_range: tuple[float, float]
 
 
 class DirectionsSpec(WeightsFile):
-    """Named edits; the file holds one tensor [style_dim] per name."""
+    """Named edits; the file holds one tensor per name, see `EditSpec.space`."""
 
     edits: dict[str, EditSpec]
 
@@ -116,7 +129,8 @@ class BundleSpec(_Strict):
     resolution: int
     generator: GeneratorSpec
     encoder: EncoderSpec
-    decomposition: DecompositionSpec
+    decomposition: DecompositionSpec | None
+    """None: nothing is aligned and nothing kept from the photo."""
     directions: DirectionsSpec
     licence: str
     provenance: str
@@ -124,7 +138,8 @@ class BundleSpec(_Strict):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "BundleSpec":
-        self.decomposition_config()  # and with it the generator's and the encoder's
+        self.encoder_config()
+        self.decomposition_config()
         num_layers = self.generator_config().num_layers
         for name, edit in self.edits.items():
             first, last = edit.layers
@@ -140,7 +155,8 @@ class BundleSpec(_Strict):
     @property
     def files(self) -> list[WeightsFile]:
         """All weights files."""
-        return [self.generator, self.encoder, self.decomposition, self.directions]
+        parts = [self.generator, self.encoder, self.decomposition, self.directions]
+        return [part for part in parts if part is not None]
 
     def generator_config(self) -> GeneratorConfig:
         """The generator's shape."""
@@ -149,13 +165,13 @@ class BundleSpec(_Strict):
 
     def encoder_config(self) -> EncoderConfig:
         """The encoder's shape."""
-        fields = self.encoder.model_dump(exclude={"file", "sha256", "kind"})
-        generator = self.generator_config()
-        return EncoderConfig(num_layers=generator.num_layers, style_dim=generator.style_dim, **fields)
+        return self.encoder.config(self.generator_config())
 
-    def decomposition_config(self) -> DecompositionConfig:
+    def decomposition_config(self) -> DecompositionConfig | None:
         """The decomposition's shape; channel counts follow from generator and encoder."""
         spec = self.decomposition
+        if spec is None:
+            return None
         return decomposition_config(
             self.generator_config(),
             self.encoder_config(),
@@ -168,16 +184,14 @@ class BundleSpec(_Strict):
 
 
 def decomposition_config(
-    generator: GeneratorConfig, encoder: EncoderConfig, *, levels: tuple[int, ...], **rest: Any
+    generator: GeneratorConfig, encoder: EncoderShape, *, levels: tuple[int, ...], **rest: Any
 ) -> DecompositionConfig:
     """Fill in the channel counts at each level.
 
     Raises:
         BundleError: The encoder has no feature map at a level, or the generator no up-convolution.
     """
-    maps = {encoder.input_resolution: encoder.stem_width}
-    maps |= {encoder.input_resolution // 2 ** (k + 1): encoder.widths[k] for k in range(3)}
-    available = {level: channels for level, channels in maps.items() if level in generator.resolutions[1:]}
+    available = {level: n for level, n in encoder.map_channels.items() if level in generator.resolutions[1:]}
     missing = [level for level in levels if level not in available]
     if missing:
         raise BundleError(f"no feature maps to compare at {missing}: levels may be among {sorted(available)}")

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from oodinv.models.warping import Padding, warp
 
 Blur = Literal["centred", "shifted"]
+Composition = Literal["repredict", "reuse", "minimum", "follow"]
+"""Where the flows and masks of an edit come from, see `Choices.edit_composition`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,10 @@ class Choices:
 
     logit_norm: bool = False
     """Normalise the logits per image: their spatial mean is then a constant that no image can change."""
+
+    conv_bias: bool = False
+    """All convolutions of the aligner have a bias, as the released FeatureStyle training had; else only those that no
+    norm follows."""
 
     align_corners: bool = True
     """Sample the corner-aligned grid corner-aligned, so that a zero flow is the identity."""
@@ -42,13 +48,28 @@ class Choices:
     see_error: bool = True
     """The detector also sees the crop and the plain reconstruction's error."""
 
-    edit_composition: Literal["reuse", "repredict"] = "reuse"
-    """For an edit: flows and masks of the inversion, or new ones from the edited features."""
+    edit_composition: Composition = "reuse"
+    """The default for edits. `repredict`: flows and masks predicted anew from the edited features. `reuse`: those of
+    the inversion. `minimum`: the inversion's flows, and of both masks the smaller. `follow`: those of the inversion and
+    what the mask keeps, moved along with the edit."""
 
     @classmethod
     def improved(cls) -> "Choices":
         """The clean versions."""
         return cls()
+
+    @classmethod
+    def paper(cls) -> "Choices":
+        """What the released code does; its decompositions give their own numbers only so."""
+        return cls(
+            logit_norm=True,
+            align_corners=False,
+            padding="zeros",
+            blur="shifted",
+            gate_warp=True,
+            see_error=False,
+            edit_composition="repredict",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,14 +159,14 @@ def blur(x: Float[Tensor, "batch channel height width"], kind: Blur) -> Float[Te
 class Bottleneck(nn.Module):
     """IR bottleneck with affine instance norm: norm, 3x3, PReLU, 3x3, norm, plus a shortcut."""
 
-    def __init__(self, num_in: int, num_out: int, *, norm_out: bool):
+    def __init__(self, num_in: int, num_out: int, *, norm_out: bool, conv_bias: bool = False):
         super().__init__()
         # Without the last norm the convolutions need their own bias to set a level.
-        bias = not norm_out
+        bias = conv_bias or not norm_out
         last: list[nn.Module] = [nn.InstanceNorm2d(num_out, affine=True)] if norm_out else []
         self.body = nn.Sequential(
             nn.InstanceNorm2d(num_in, affine=True),
-            nn.Conv2d(num_in, num_out, 3, 1, 1, bias=False),
+            nn.Conv2d(num_in, num_out, 3, 1, 1, bias=conv_bias),
             nn.PReLU(num_out),
             nn.Conv2d(num_out, num_out, 3, 1, 1, bias=bias),
             *last,
@@ -170,6 +191,17 @@ class Bottleneck(nn.Module):
         return self.body(x) + self.shortcut(x)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Guide:
+    """What a level knows of a photo before anything is drawn; the same for every round and every edit."""
+
+    target: Float[Tensor, "batch channel height width"] = field(repr=False)
+    """The encoder's map, projected and normalised."""
+
+    evidence: Float[Tensor, "batch 6 height width"] | None = field(repr=False)
+    """Crop and absolute error of the plain reconstruction; None unless `see_error`."""
+
+
 class LevelAligner(nn.Module):
     """Flow and mask of one resolution, in `num_iterations` rounds."""
 
@@ -181,32 +213,44 @@ class LevelAligner(nn.Module):
         self.project_encoder = nn.Conv2d(config.encoder_channels[index], width, 1)
         self.project_generator: nn.Module = nn.Identity() if config.width is None else nn.Conv2d(channels, width, 1)
         extra = 6 if config.choices.see_error else 0
-        self.trunk = Bottleneck(2 * width + extra, 2 * width + extra, norm_out=True)
-        self.head = Bottleneck(2 * width + extra, 3, norm_out=config.choices.logit_norm)
+        bias = config.choices.conv_bias
+        self.trunk = Bottleneck(2 * width + extra, 2 * width + extra, norm_out=True, conv_bias=bias)
+        self.head = Bottleneck(2 * width + extra, 3, norm_out=config.choices.logit_norm, conv_bias=bias)
         if not config.choices.logit_norm:
             # Start from no displacement and a small mask, the state nearest to the plain generator.
             self.head.start_small(1e-3)
 
+    def guide(
+        self,
+        encoded: Float[Tensor, "batch encoder_channel height width"],
+        evidence: Float[Tensor, "batch 6 height width"] | None,
+    ) -> Guide:
+        """Everything that depends on the photo only.
+
+        Args:
+            encoded: The encoder's features at this level's resolution.
+            evidence: See `Guide`.
+        """
+        return Guide(target=F.instance_norm(self.project_encoder(encoded)), evidence=evidence)
+
     def forward(
         self,
         generated: Float[Tensor, "batch channel height width"],
-        encoded: Float[Tensor, "batch encoder_channel height width"],
-        evidence: Float[Tensor, "batch 6 height width"] | None,
+        guide: Guide,
         coarser: Alignment | None,
     ) -> Alignment:
-        """Predict the alignment of a generator map to an encoder map.
+        """Predict the alignment of a generator map to the photo.
 
         Args:
             generated: The generator's features after an up-convolution.
-            encoded: The encoder's features at the same resolution.
-            evidence: Crop and absolute error of the plain reconstruction; None unless `see_error`.
+            guide: The photo's side at the same resolution.
             coarser: The previous level's alignment, whose mask gates this one's.
 
         Returns:
             Flow and mask, in float32.
         """
         config, choices = self.config, self.config.choices
-        target = F.instance_norm(self.project_encoder(encoded))
+        target, evidence = guide.target, guide.evidence
         flow = mask = None
         current = generated
         for _ in range(config.num_iterations):
@@ -256,9 +300,10 @@ class Decomposition(nn.Module):
         return cast(LevelAligner, self.levels[str(resolution)])
 
     def evidence(
-        self, crop: Float[Tensor, "batch 3 size size"], plain: Float[Tensor, "batch 3 size size"]
+        self, crop: Float[Tensor, "batch 3 size size"], plain: Float[Tensor, "batch 3 size size"] | None
     ) -> Float[Tensor, "batch 6 size size"] | None:
         """Crop and absolute error of the plain reconstruction, or None when the detector does not look."""
         if not self.config.choices.see_error:
             return None
+        assert plain is not None
         return torch.cat([crop, (crop - plain).abs()], dim=1)

@@ -6,7 +6,7 @@ architecture.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from oodinv.models.encoding import CropEncoder, Draw, Encoding
 from oodinv.models.layers import EqualLinear
 
 Resample = Literal["bilinear", "bicubic"]
@@ -54,16 +55,14 @@ class EncoderConfig:
     antialias: bool = True
     """Low-pass before the crop is resized to `input_resolution`."""
 
+    progressive: bool = True
+    """Every layer is an offset from the first head's code (e4e, section 3.2); else every head gives its layer (pSp)."""
 
-@dataclass(frozen=True, kw_only=True)
-class Encoding:
-    """What the encoder says about a crop."""
-
-    delta_w: Float[Tensor, "batch layers style_dim"]
-    """Offsets from `latent_avg`."""
-
-    feature_maps: dict[int, Tensor] = field(repr=False)
-    """Backbone activations by their resolution: input_resolution, and after each of the first three stages."""
+    @property
+    def map_channels(self) -> dict[int, int]:
+        """Channels of the feature maps by resolution."""
+        maps = {self.input_resolution: self.stem_width}
+        return maps | {self.input_resolution // 2 ** (k + 1): self.widths[k] for k in range(3)}
 
 
 class SqueezeExcite(nn.Module):
@@ -121,8 +120,10 @@ class StyleHead(nn.Module):
         return self.linear(self.convs(x).flatten(1))
 
 
-class Encoder(nn.Module):
+class Encoder(CropEncoder):
     """Crop to `Encoding`."""
+
+    config: EncoderConfig
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
@@ -153,8 +154,8 @@ class Encoder(nn.Module):
             return 1
         return 2 if index < self.config.num_coarse + self.config.num_middle else 4
 
-    def forward(self, crop: Float[Tensor, "batch 3 size size"]) -> Encoding:
-        """Encode crops in [-1, 1] of any size."""
+    def forward(self, crop: Float[Tensor, "batch 3 size size"], draw: Draw | None = None) -> Encoding:
+        """Encode crops in [-1, 1] of any size; one pass, `draw` is not called."""
         config = self.config
         x = crop
         if x.shape[-1] != config.input_resolution:
@@ -172,8 +173,9 @@ class Encoder(nn.Module):
         fine = self._upsample(middle, maps[1]) + self.lateral_fine(maps[1])
         by_level = {1: coarse, 2: middle, 4: fine}
         offsets = [head(by_level[self._level(index)]) for index, head in enumerate(self.heads)]
-        # Every layer is an offset from the first head's code (e4e, section 3.2: progressive deltas).
-        delta_w = torch.stack([offsets[0]] + [offsets[0] + offset for offset in offsets[1:]], dim=1)
+        if config.progressive:
+            offsets[1:] = [offsets[0] + offset for offset in offsets[1:]]
+        delta_w = torch.stack(offsets, dim=1)
         return Encoding(delta_w=delta_w, feature_maps=feature_maps)
 
     def _upsample(self, x: Tensor, like: Tensor) -> Tensor:

@@ -1,14 +1,16 @@
 """The model: encoder, generator and decomposition assembled (arXiv 2212.09262, figure 2 and section 3)."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Generator as Rng
 from torch import Tensor, nn
 
-from oodinv.models.decomposition import Alignment, Decomposition, blend, compose_masks
-from oodinv.models.e4e import Encoder
+from oodinv.models.decomposition import Alignment, Composition, Decomposition, Guide, LevelAligner, blend, compose_masks
+from oodinv.models.encoding import CropEncoder
 from oodinv.models.stylegan2 import Generator, NoiseMode
 
 
@@ -23,8 +25,15 @@ class Inversion:
     feature_maps: dict[int, Tensor] = field(repr=False)
     """The encoder's activations by resolution."""
 
-    plain: Float[Tensor, "batch 3 size size"]
-    """The generator alone for the inversion's `w_plus` (of the unedited code, also after an edit)."""
+    content: dict[int, Tensor] = field(repr=False)
+    """The encoder's feature maps that stand in for the generator's own, by resolution; empty for most encoders."""
+
+    guides: dict[int, Guide] = field(repr=False)
+    """What each level of the decomposition knows of the photo."""
+
+    plain: Float[Tensor, "batch 3 size size"] | None
+    """The generator alone for the inversion's `w_plus` (of the unedited code, also after an edit); None where nothing
+    asked for it."""
 
     levels: dict[int, Alignment] = field(repr=False)
     """Flow and mask by resolution."""
@@ -44,7 +53,7 @@ class Inversion:
 class InversionModel(nn.Module):
     """Encoder, generator and decomposition. Calls are pure: nothing is remembered between them."""
 
-    def __init__(self, encoder: Encoder, generator: Generator, decomposition: Decomposition):
+    def __init__(self, encoder: CropEncoder, generator: Generator, decomposition: Decomposition | None):
         super().__init__()
         if encoder.config.num_layers != generator.config.num_layers:
             raise ValueError(
@@ -59,6 +68,7 @@ class InversionModel(nn.Module):
         self.encoder = encoder
         self.generator = generator
         self.decomposition = decomposition
+        """None: nothing is aligned and nothing kept, every mask is 0."""
 
     def invert(
         self,
@@ -66,6 +76,7 @@ class InversionModel(nn.Module):
         *,
         noise: NoiseMode = "fixed",
         rng: Rng | None = None,
+        plain: bool = False,
     ) -> Inversion:
         """Encode a crop, draw it, align what was drawn and find what could not be drawn.
 
@@ -73,6 +84,7 @@ class InversionModel(nn.Module):
             crop: FFHQ-aligned faces at the generator's resolution.
             noise: See `Generator.synthesise`.
             rng: Source of random noise.
+            plain: Also draw the generator alone. Where the decomposition looks at it, it is drawn anyway.
 
         Returns:
             The inversion.
@@ -83,43 +95,54 @@ class InversionModel(nn.Module):
         size = self.generator.config.resolution
         if crop.shape[-1] != size:
             raise ValueError(f"crops must be {size} pixels wide, the generator's resolution; got {crop.shape[-1]}")
-        encoding = self.encoder(crop)
+
+        def draw(delta_w: Tensor) -> Tensor:
+            return self.generator.synthesise(self.generator.latent_avg + delta_w, noise=noise, rng=rng)
+
+        encoding = self.encoder(crop, draw)
         w_plus = self.generator.latent_avg + encoding.delta_w
-        plain = self.generator.synthesise(w_plus, noise=noise, rng=rng)
-        return self.align(crop, w_plus, encoding.feature_maps, plain, noise=noise, rng=rng)
+        drawn = None
+        if plain or (self.decomposition is not None and self.decomposition.config.choices.see_error):
+            drawn = self.generator.synthesise(w_plus, noise=noise, rng=rng, content=encoding.content)
+        return self.align(crop, w_plus, encoding.feature_maps, drawn, content=encoding.content, noise=noise, rng=rng)
 
     def align(
         self,
         crop: Float[Tensor, "batch 3 size size"],
         w_plus: Float[Tensor, "batch layers style_dim"],
         feature_maps: dict[int, Tensor],
-        plain: Float[Tensor, "batch 3 size size"],
+        plain: Float[Tensor, "batch 3 size size"] | None,
         *,
+        content: dict[int, Tensor] | None = None,
         noise: NoiseMode = "fixed",
         rng: Rng | None = None,
     ) -> Inversion:
         """Draw styles with alignment to a crop's features, predicting flows and masks."""
-        decomposition = self.decomposition
-        evidence = decomposition.evidence(crop, plain)
-        levels: dict[int, Alignment] = {}
+        content, guides = content or {}, self._guides(crop, feature_maps, plain)
 
-        def on_up(resolution: int, feature_map: Tensor) -> Tensor:
-            if resolution not in decomposition.config.levels:
-                return feature_map
-            aligner = decomposition.level(resolution)
-            seen = None if evidence is None else F.adaptive_avg_pool2d(evidence, resolution)
-            coarser = levels[max(levels)] if levels else None
-            levels[resolution] = aligner(feature_map, feature_maps[resolution], seen, coarser)
-            return aligner.move(feature_map, levels[resolution])
+        def predict(resolution: int, feature_map: Tensor, coarser: Alignment | None) -> Alignment:
+            return self._aligner(resolution)(feature_map, guides[resolution], coarser)
 
-        generated = self.generator.synthesise(w_plus, noise=noise, rng=rng, on_up=on_up)
-        return self._result(crop, w_plus, feature_maps, plain, levels, generated)
+        drawn = self._draw(w_plus, predict, size=crop.shape[-1], noise=noise, rng=rng, content=content)
+        return Inversion(
+            crop=crop,
+            w_plus=w_plus,
+            feature_maps=feature_maps,
+            content=content,
+            guides=guides,
+            plain=plain,
+            levels=drawn.levels,
+            ood_mask=drawn.ood_mask,
+            generated=drawn.generated,
+        )
 
     def edit(
         self,
         inversion: Inversion,
         offset: Float[Tensor, "#batch layers style_dim"],
         *,
+        style_offset: Float[Tensor, "#batch style_channels"] | None = None,
+        composition: Composition | None = None,
         noise: NoiseMode = "fixed",
         rng: Rng | None = None,
     ) -> Inversion:
@@ -128,42 +151,95 @@ class InversionModel(nn.Module):
         Args:
             inversion: What `invert` returned.
             offset: Added to `w_plus`.
+            style_offset: Added to the styles, see `Generator.style_slices`.
+            composition: See `Choices.edit_composition`, the default.
             noise: See `Generator.synthesise`.
             rng: Source of random noise.
 
         Returns:
-            The edited face. `Choices.edit_composition` says where its flows and masks come from.
+            The edited face.
         """
         w_plus = inversion.w_plus + offset
-        if self.decomposition.config.choices.edit_composition == "repredict":
-            return self.align(inversion.crop, w_plus, inversion.feature_maps, inversion.plain, noise=noise, rng=rng)
+        level_at = self._levels_of_edit(inversion, composition)
+        drawn = self._draw(
+            w_plus,
+            level_at,
+            size=inversion.crop.shape[-1],
+            noise=noise,
+            rng=rng,
+            content=inversion.content,
+            style_offset=style_offset,
+        )
+        return replace(
+            inversion, w_plus=w_plus, levels=drawn.levels, ood_mask=drawn.ood_mask, generated=drawn.generated
+        )
+
+    def _levels_of_edit(self, inversion: Inversion, composition: Composition | None) -> "LevelAt":
+        def reuse(resolution: int, feature_map: Tensor, coarser: Alignment | None) -> Alignment:
+            return inversion.levels[resolution]
+
+        def repredict(resolution: int, feature_map: Tensor, coarser: Alignment | None) -> Alignment:
+            return self._aligner(resolution)(feature_map, inversion.guides[resolution], coarser)
+
+        def minimum(resolution: int, feature_map: Tensor, coarser: Alignment | None) -> Alignment:
+            ours, edits = inversion.levels[resolution], repredict(resolution, feature_map, coarser)
+            return Alignment(flow=ours.flow, mask=torch.minimum(ours.mask, edits.mask))
+
+        by_name: dict[Composition, LevelAt] = {"reuse": reuse, "repredict": repredict, "minimum": minimum}
+        if composition is None:
+            composition = "reuse" if self.decomposition is None else self.decomposition.config.choices.edit_composition
+        return by_name[composition]
+
+    def _draw(
+        self,
+        w_plus: Tensor,
+        level_at: "LevelAt",
+        *,
+        size: int,
+        noise: NoiseMode,
+        rng: Rng | None,
+        content: dict[int, Tensor],
+        style_offset: Tensor | None = None,
+    ) -> "_Drawn":
+        """The generator with every level's feature map moved as `level_at` says."""
+        levels: dict[int, Alignment] = {}
 
         def on_up(resolution: int, feature_map: Tensor) -> Tensor:
-            if resolution not in inversion.levels:
+            if self.decomposition is None or resolution not in self.decomposition.config.levels:
                 return feature_map
-            return self.decomposition.level(resolution).move(feature_map, inversion.levels[resolution])
+            levels[resolution] = level_at(resolution, feature_map, levels[max(levels)] if levels else None)
+            return self._aligner(resolution).move(feature_map, levels[resolution])
 
-        generated = self.generator.synthesise(w_plus, noise=noise, rng=rng, on_up=on_up)
-        return self._result(
-            inversion.crop, w_plus, inversion.feature_maps, inversion.plain, inversion.levels, generated
+        generated = self.generator.synthesise(
+            w_plus, noise=noise, rng=rng, on_up=on_up, content=content, style_offset=style_offset
         )
+        masks = [levels[resolution].mask for resolution in sorted(levels)] or [
+            generated.new_zeros(len(w_plus), 1, 1, 1)
+        ]
+        return _Drawn(levels=levels, ood_mask=compose_masks(masks, size), generated=generated)
 
-    def _result(
-        self,
-        crop: Tensor,
-        w_plus: Tensor,
-        feature_maps: dict[int, Tensor],
-        plain: Tensor,
-        levels: dict[int, Alignment],
-        generated: Tensor,
-    ) -> Inversion:
-        masks = [levels[resolution].mask for resolution in sorted(levels)]
-        return Inversion(
-            crop=crop,
-            w_plus=w_plus,
-            feature_maps=feature_maps,
-            plain=plain,
-            levels=levels,
-            ood_mask=compose_masks(masks, crop.shape[-1]),
-            generated=generated,
-        )
+    def _aligner(self, resolution: int) -> LevelAligner:
+        assert self.decomposition is not None
+        return self.decomposition.level(resolution)
+
+    def _guides(self, crop: Tensor, feature_maps: Mapping[int, Tensor], plain: Tensor | None) -> dict[int, Guide]:
+        if self.decomposition is None:
+            return {}
+        evidence = self.decomposition.evidence(crop, plain)
+        return {
+            resolution: self._aligner(resolution).guide(
+                feature_maps[resolution], None if evidence is None else F.adaptive_avg_pool2d(evidence, resolution)
+            )
+            for resolution in self.decomposition.config.levels
+        }
+
+
+LevelAt = Callable[[int, Tensor, Alignment | None], Alignment]
+"""Flow and mask of a level, from (resolution, the generator's map, the coarser level's alignment)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Drawn:
+    levels: dict[int, Alignment]
+    ood_mask: Tensor
+    generated: Tensor

@@ -8,8 +8,8 @@ has its own).
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
+from itertools import accumulate, pairwise
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -109,9 +109,14 @@ class StyledConv(nn.Module):
         noise: NoiseMode,
         rng: torch.Generator | None,
         hook: Callable[[Tensor], Tensor] | None = None,
+        style_offset: Float[Tensor, "#batch channel"] | float = 0.0,
     ) -> Float[Tensor, "batch out height2 width2"]:
-        """Apply the layer; `hook` replaces the feature map between the convolution and the noise."""
-        x = modulated_conv2d(x, self.weight * self.weight_scale, self.affine(w), upsample=self.upsample)
+        """Apply the layer.
+
+        `hook` replaces the feature map between the convolution and the noise; `style_offset` is added to the style.
+        """
+        style = self.affine(w) + style_offset
+        x = modulated_conv2d(x, self.weight * self.weight_scale, style, upsample=self.upsample)
         if hook is not None:
             x = hook(x)
         if noise == "fixed":
@@ -133,10 +138,14 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(3))
 
     def forward(
-        self, x: Float[Tensor, "batch channel height width"], w: Float[Tensor, "batch style_dim"]
+        self,
+        x: Float[Tensor, "batch channel height width"],
+        w: Float[Tensor, "batch style_dim"],
+        *,
+        style_offset: Float[Tensor, "#batch channel"] | float = 0.0,
     ) -> Float[Tensor, "batch 3 height width"]:
-        """Project features to colours."""
-        rgb = modulated_conv2d(x, self.weight * self.weight_scale, self.affine(w), demodulate=False)
+        """Project features to colours; `style_offset` is added to the style."""
+        rgb = modulated_conv2d(x, self.weight * self.weight_scale, self.affine(w) + style_offset, demodulate=False)
         return rgb + self.bias[:, None, None].to(rgb.dtype)
 
 
@@ -166,6 +175,33 @@ class Generator(nn.Module):
         """Latents to `w_plus`, one style repeated over all layers."""
         return self.mapping(z)[:, None].repeat(1, self.config.num_layers, 1)
 
+    def style_slices(self) -> list[slice]:
+        """Where each layer's styles lie in a flat StyleSpace vector (Wu et al. 2021, arXiv 2011.12799).
+
+        Layers come in the order they draw: the convolution and RGB layer of 4x4, then of every resolution the
+        up-convolution, the second convolution and the RGB layer.
+        """
+        widths = [layer.affine.weight.shape[0] for layer in self._in_order()]
+        ends = list(accumulate(widths))
+        return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
+
+    @property
+    def num_style_channels(self) -> int:
+        """Length of a flat StyleSpace vector; 9088 for config F at 1024."""
+        return self.style_slices()[-1].stop
+
+    def styles(self, w_plus: Float[Tensor, "batch layers style_dim"]) -> Float[Tensor, "batch style_channels"]:
+        """The flat StyleSpace vector of codes; see `style_slices`."""
+        rows = [0, 1] + [2 * k + j for k in range(1, len(self.to_rgbs)) for j in (-1, 0, 1)]
+        layers = zip(self._in_order(), rows, strict=True)
+        return torch.cat([layer.affine(w_plus[:, row]) for layer, row in layers], dim=1)
+
+    def _in_order(self) -> list["StyledConv | ToRGB"]:
+        layers = [self.convs[0], self.to_rgbs[0]]
+        for k in range(1, len(self.to_rgbs)):
+            layers += [self.convs[2 * k - 1], self.convs[2 * k], self.to_rgbs[k]]
+        return cast("list[StyledConv | ToRGB]", layers)
+
     def synthesise(
         self,
         w_plus: Float[Tensor, "batch layers style_dim"],
@@ -173,6 +209,8 @@ class Generator(nn.Module):
         noise: NoiseMode = "fixed",
         rng: torch.Generator | None = None,
         on_up: UpHook | None = None,
+        content: dict[int, Tensor] | None = None,
+        style_offset: Float[Tensor, "#batch style_channels"] | None = None,
     ) -> Float[Tensor, "batch 3 size size"]:
         """Draw images from styles.
 
@@ -181,22 +219,31 @@ class Generator(nn.Module):
             noise: `fixed` uses the stored noise images, `none` adds nothing, `random` draws from `rng`.
             rng: Source of random noise; None = the device's default generator.
             on_up: Replaces the feature map of every up-convolution; None = plain generator.
+            content: By resolution, a feature map that takes the place of the generator's own after the RGB layer of
+                that resolution, as input of the next.
+            style_offset: Added to the styles, see `style_slices`; None = nothing.
 
         Returns:
             Images, nominally in [-1, 1], not clamped.
         """
         if w_plus.shape[1] != self.config.num_layers:
             raise ValueError(f"w_plus must have {self.config.num_layers} layers, got {w_plus.shape[1]}")
+        offsets: list[Tensor | float] = [0.0] * (3 * len(self.to_rgbs) - 1)
+        if style_offset is not None:
+            offsets = [style_offset[:, part] for part in self.style_slices()]
+        content = content or {}
         options = {"noise": noise, "rng": rng}
         x = self.constant.expand(w_plus.shape[0], -1, -1, -1)
-        x = self.convs[0](x, w_plus[:, 0], **options)
-        rgb = self.to_rgbs[0](x, w_plus[:, 1])
+        x = self.convs[0](x, w_plus[:, 0], style_offset=offsets[0], **options)
+        rgb = self.to_rgbs[0](x, w_plus[:, 1], style_offset=offsets[1])
+        x = content.get(4, x)
         for k, resolution in enumerate(self.config.resolutions[1:], start=1):
             up, second = self.convs[2 * k - 1], self.convs[2 * k]
             hook = None if on_up is None else _at(on_up, resolution)
-            x = up(x, w_plus[:, 2 * k - 1], hook=hook, **options)
-            x = second(x, w_plus[:, 2 * k], **options)
-            rgb = fir_upsample(rgb) + self.to_rgbs[k](x, w_plus[:, 2 * k + 1])
+            x = up(x, w_plus[:, 2 * k - 1], hook=hook, style_offset=offsets[3 * k - 1], **options)
+            x = second(x, w_plus[:, 2 * k], style_offset=offsets[3 * k], **options)
+            rgb = fir_upsample(rgb) + self.to_rgbs[k](x, w_plus[:, 2 * k + 1], style_offset=offsets[3 * k + 1])
+            x = content.get(resolution, x)
         return rgb
 
 

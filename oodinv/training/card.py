@@ -31,8 +31,9 @@ def write_card(
     model: InversionModel, recipe: Any, num_clean: int, num_worn: int, scores: dict[str, Scores], *, note: str = ""
 ) -> str:
     """The card as Markdown; `note` is one more item of how it was made."""
-    parts = {"generator": model.generator, "encoder": model.encoder, "decomposition": model.decomposition}
-    sizes = ", ".join(f"{name} {sum(p.numel() for p in net.parameters()) / 1e6:.1f} M" for name, net in parts.items())
+    sizes = ", ".join(
+        f"{name} {sum(p.numel() for p in net.parameters()) / 1e6:.1f} M" for name, net in model.named_children()
+    )
     steps = asdict(recipe)
     return f"""# Embedded bundle
 

@@ -149,5 +149,6 @@ def _grid(run: Run, pack: Pack, model: InversionModel) -> None:
     crop = images(pack, shown, model.generator.config.resolution)
     with torch.no_grad():
         result = _invert(model, crop)
+    assert result.plain is not None
     truth = out_of_domain(pack, shown, crop.shape[-1])
     run.grid("grid", [crop, result.plain, result.generated, result.ood_mask, truth, result.reconstruction])

@@ -15,7 +15,7 @@ import torch
 from oodinv.bundles.bundle import Bundle, save_bundle
 from oodinv.bundles.spec import decomposition_config
 from oodinv.models.decomposition import Choices, Decomposition, DecompositionConfig
-from oodinv.models.e4e import EncoderConfig
+from oodinv.models.e4e import Encoder, EncoderConfig
 from oodinv.models.inversion import InversionModel
 from oodinv.models.stylegan2 import GeneratorConfig
 from oodinv.training.card import write_card
@@ -123,6 +123,7 @@ def write_bundle(
     out: Path, model: InversionModel, directions: dict[str, torch.Tensor], card: str, *, version: str
 ) -> Bundle:
     """Store the trained model as a bundle folder."""
+    assert isinstance(model.encoder, Encoder) and model.decomposition is not None
     generator, encoder = model.generator.config, model.encoder.config
     decomposition = model.decomposition.config
     every_layer = [0, generator.num_layers]

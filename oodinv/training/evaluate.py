@@ -56,7 +56,8 @@ def evaluate(model: InversionModel, pack: Pack, batch: int = 20) -> Scores:
         crop = images(pack, index, size)
         accessory, person = masks(pack.accessory, index, size), masks(pack.silhouette, index, size)
         truth = out_of_domain(pack, index, size)
-        result = model.invert(crop)
+        result = model.invert(crop, plain=True)
+        assert result.plain is not None
         face = person * (1 - accessory)
         values = {
             "mask_area": result.ood_mask.mean(dim=(1, 2, 3)),

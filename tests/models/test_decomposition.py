@@ -59,13 +59,18 @@ def _config(**changes):
     return DecompositionConfig(**(fields | changes))
 
 
+def _align(net, resolution, generated, encoded, *, evidence=None, coarser=None):
+    level = net.level(resolution)
+    return level(generated, level.guide(encoded, evidence), coarser)
+
+
 @pytest.mark.parametrize("displacement", [0.01, 0.08])
 def test_flows_stay_below_the_largest_displacement(displacement):
     torch.manual_seed(0)
     net = Decomposition(_config(max_displacement=displacement, choices=Choices(see_error=False)))
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter)
-    result = net.level(8)(torch.randn(2, 12, 8, 8), torch.randn(2, 6, 8, 8), None, None)
+    result = _align(net, 8, torch.randn(2, 12, 8, 8), torch.randn(2, 6, 8, 8))
     assert result.flow.abs().max() <= displacement
     assert result.mask.min() >= 0 and result.mask.max() <= 1
 
@@ -73,16 +78,16 @@ def test_flows_stay_below_the_largest_displacement(displacement):
 def test_a_fresh_aligner_hardly_moves_anything():
     torch.manual_seed(0)
     net = Decomposition(_config())
-    result = net.level(8)(torch.randn(2, 12, 8, 8), torch.randn(2, 6, 8, 8), torch.rand(2, 6, 8, 8), None)
+    result = _align(net, 8, torch.randn(2, 12, 8, 8), torch.randn(2, 6, 8, 8), evidence=torch.rand(2, 6, 8, 8))
     assert result.flow.abs().max() < 0.01
 
 
 def test_a_region_ruled_in_domain_by_the_coarser_level_stays_in_domain():
     torch.manual_seed(0)
     net = Decomposition(_config(choices=Choices(see_error=False)))
-    coarse = net.level(8)(torch.randn(1, 12, 8, 8), torch.randn(1, 6, 8, 8), None, None)
+    coarse = _align(net, 8, torch.randn(1, 12, 8, 8), torch.randn(1, 6, 8, 8))
     nothing = type(coarse)(flow=coarse.flow, mask=torch.zeros_like(coarse.mask))
-    fine = net.level(16)(torch.randn(1, 8, 16, 16), torch.randn(1, 4, 16, 16), None, nothing)
+    fine = _align(net, 16, torch.randn(1, 8, 16, 16), torch.randn(1, 4, 16, 16), coarser=nothing)
     assert fine.mask.max() == 0
 
 
