@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from oodinv.models.fast_convs import FastConvs
+from oodinv.models.layers import InstanceNorm, add_to, instance_norm
 from oodinv.models.warping import Padding, warp
 
 Blur = Literal["centred", "shifted"]
@@ -163,9 +165,9 @@ class Bottleneck(nn.Module):
         super().__init__()
         # Without the last norm the convolutions need their own bias to set a level.
         bias = conv_bias or not norm_out
-        last: list[nn.Module] = [nn.InstanceNorm2d(num_out, affine=True)] if norm_out else []
+        last: list[nn.Module] = [InstanceNorm(num_out, affine=True)] if norm_out else []
         self.body = nn.Sequential(
-            nn.InstanceNorm2d(num_in, affine=True),
+            InstanceNorm(num_in, affine=True),
             nn.Conv2d(num_in, num_out, 3, 1, 1, bias=conv_bias),
             nn.PReLU(num_out),
             nn.Conv2d(num_out, num_out, 3, 1, 1, bias=bias),
@@ -173,7 +175,7 @@ class Bottleneck(nn.Module):
         )
         self.shortcut: nn.Module = nn.Identity()
         if num_in != num_out:
-            norm: list[nn.Module] = [nn.InstanceNorm2d(num_out, affine=True)] if norm_out else []
+            norm: list[nn.Module] = [InstanceNorm(num_out, affine=True)] if norm_out else []
             self.shortcut = nn.Sequential(nn.Conv2d(num_in, num_out, 1, bias=bias), *norm)
 
     def start_small(self, std: float) -> None:
@@ -198,8 +200,11 @@ class Guide:
     target: Float[Tensor, "batch channel height width"] = field(repr=False)
     """The encoder's map, projected and normalised."""
 
-    evidence: Float[Tensor, "batch 6 height width"] | None = field(repr=False)
-    """Crop and absolute error of the plain reconstruction; None unless `see_error`."""
+    seen: Float[Tensor, "batch seen height width"] = field(repr=False)
+    """`target`, and where the detector looks the crop and the absolute error of the plain reconstruction."""
+
+    fixed: Float[Tensor, "batch trunk height width"] = field(repr=False)
+    """The part of the trunk's first convolution that `seen` gives."""
 
 
 class LevelAligner(nn.Module):
@@ -209,16 +214,19 @@ class LevelAligner(nn.Module):
         super().__init__()
         self.config = config
         channels = config.generator_channels[index]
-        width = config.width or channels
-        self.project_encoder = nn.Conv2d(config.encoder_channels[index], width, 1)
-        self.project_generator: nn.Module = nn.Identity() if config.width is None else nn.Conv2d(channels, width, 1)
+        self.width = config.width or channels
+        self.project_encoder = nn.Conv2d(config.encoder_channels[index], self.width, 1)
+        self.project_generator: nn.Module = (
+            nn.Identity() if config.width is None else nn.Conv2d(channels, self.width, 1)
+        )
         extra = 6 if config.choices.see_error else 0
         bias = config.choices.conv_bias
-        self.trunk = Bottleneck(2 * width + extra, 2 * width + extra, norm_out=True, conv_bias=bias)
-        self.head = Bottleneck(2 * width + extra, 3, norm_out=config.choices.logit_norm, conv_bias=bias)
+        self.trunk = Bottleneck(2 * self.width + extra, 2 * self.width + extra, norm_out=True, conv_bias=bias)
+        self.head = Bottleneck(2 * self.width + extra, 3, norm_out=config.choices.logit_norm, conv_bias=bias)
         if not config.choices.logit_norm:
             # Start from no displacement and a small mask, the state nearest to the plain generator.
             self.head.start_small(1e-3)
+        self.convolve = FastConvs()
 
     def guide(
         self,
@@ -227,11 +235,19 @@ class LevelAligner(nn.Module):
     ) -> Guide:
         """Everything that depends on the photo only.
 
+        The trunk begins with a norm for each channel and a convolution, which is a sum over channels: the share of
+        those channels that hold the photo is computed here, once.
+
         Args:
             encoded: The encoder's features at this level's resolution.
-            evidence: See `Guide`.
+            evidence: Crop and absolute error of the plain reconstruction; None unless `see_error`.
         """
-        return Guide(target=F.instance_norm(self.project_encoder(encoded)), evidence=evidence)
+        target = instance_norm(self.project_encoder(encoded))
+        seen = target if evidence is None else torch.cat([target, evidence.to(target.dtype)], dim=1)
+        norm, first = self._first_of_trunk()
+        known = instance_norm(seen, weight=norm.weight[self.width :], bias=norm.bias[self.width :])
+        fixed = self.convolve("known", known, first.weight[:, self.width :], first.bias)
+        return Guide(target=target, seen=seen, fixed=fixed)
 
     def forward(
         self,
@@ -250,16 +266,13 @@ class LevelAligner(nn.Module):
             Flow and mask, in float32.
         """
         config, choices = self.config, self.config.choices
-        target, evidence = guide.target, guide.evidence
         flow = mask = None
         current = generated
         for _ in range(config.num_iterations):
             if flow is not None and mask is not None:
                 # Every round warps the original map by the summed flow: one resampling, however many rounds.
                 current = self.move(generated, Alignment(flow=flow, mask=mask))
-            source = F.instance_norm(self.project_generator(current))
-            parts = [source - target, target] + ([] if evidence is None else [evidence.to(target.dtype)])
-            logits = self.head(self.trunk(torch.cat(parts, dim=1))).float()
+            logits = self.head(self._compare(current, guide)).float()
             maps = torch.cat([config.max_displacement * torch.tanh(logits[:, :2]), torch.sigmoid(logits[:, 2:])], dim=1)
             maps = blur(maps, choices.blur)
             if flow is None or mask is None:
@@ -272,6 +285,33 @@ class LevelAligner(nn.Module):
             up = F.interpolate(coarser.mask, mask.shape[-2:], mode="bicubic", align_corners=True)
             mask = gate(up, mask)
         return Alignment(flow=flow, mask=mask)
+
+    def _compare(
+        self, current: Float[Tensor, "batch channel height width"], guide: Guide
+    ) -> Float[Tensor, "batch trunk height width"]:
+        """The trunk of [difference to the photo, the photo], with the photo's share of its first sum from the guide."""
+        norm, first = self._first_of_trunk()
+        difference = instance_norm(self.project_generator(current)) - guide.target
+        moving = instance_norm(difference, weight=norm.weight[: self.width], bias=norm.bias[: self.width])
+        hidden = add_to(self.convolve("moving", moving, first.weight[:, : self.width]), guide.fixed)
+        hidden = self.trunk.body[2](hidden)
+        second = cast(nn.Conv2d, self.trunk.body[3])
+        out = self.trunk.body[4](self.convolve("second", hidden, second.weight, second.bias))
+        if torch.is_grad_enabled():
+            return out + torch.cat([difference, guide.seen], dim=1)
+        out[:, : self.width].add_(difference)
+        out[:, self.width :].add_(guide.seen)
+        return out
+
+    def _first_of_trunk(self) -> tuple[InstanceNorm, nn.Conv2d]:
+        return cast(InstanceNorm, self.trunk.body[0]), cast(nn.Conv2d, self.trunk.body[1])
+
+    def accelerate(self) -> None:
+        """See `models.accelerate`."""
+        _, first = self._first_of_trunk()
+        self.convolve.transform("known", first.weight[:, self.width :])
+        self.convolve.transform("moving", first.weight[:, : self.width])
+        self.convolve.transform("second", cast(nn.Conv2d, self.trunk.body[3]).weight)
 
     def move(
         self, generated: Float[Tensor, "batch channel height width"], alignment: Alignment

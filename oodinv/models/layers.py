@@ -5,6 +5,7 @@ along both axes and normalised to a DC gain of one (of `gain` where given).
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 FIR_TAPS = (1.0, 3.0, 3.0, 1.0)
+CACHE_BYTES = 2**21
+"""Of a feature map worked on at a time, on a processor."""
 
 
 def leaky_relu(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -34,14 +37,42 @@ def fir(
     """
     # Shifted sums instead of a depthwise convolution: several times faster on a CPU, forward and backward.
     total = sum(FIR_TAPS)
-    taps = [tap / total * math.sqrt(gain) for tap in FIR_TAPS]
+    outer, inner = (tap / total * math.sqrt(gain) for tap in FIR_TAPS[:2])
+    if x.device.type == "cpu" and not torch.is_grad_enabled():
+        return _fir_by_channels(x, pad, outer, inner)
     x = F.pad(x, (*pad, *pad))
-    width = x.shape[3] - len(taps) + 1
-    x = taps[0] * (x[..., 0:width] + x[..., 3 : 3 + width]) + taps[1] * (x[..., 1 : 1 + width] + x[..., 2 : 2 + width])
-    height = x.shape[2] - len(taps) + 1
-    return taps[0] * (x[:, :, 0:height] + x[:, :, 3 : 3 + height]) + taps[1] * (
+    width = x.shape[3] - len(FIR_TAPS) + 1
+    x = outer * (x[..., 0:width] + x[..., 3 : 3 + width]) + inner * (x[..., 1 : 1 + width] + x[..., 2 : 2 + width])
+    height = x.shape[2] - len(FIR_TAPS) + 1
+    return outer * (x[:, :, 0:height] + x[:, :, 3 : 3 + height]) + inner * (
         x[:, :, 1 : 1 + height] + x[:, :, 2 : 2 + height]
     )
+
+
+def _fir_by_channels(x: Tensor, pad: tuple[int, int], outer: float, inner: float) -> Tensor:
+    """The same sums, a few channels at a time and in place, so that they stay in the cache."""
+    growth = sum(pad) - len(FIR_TAPS) + 1
+    height, width = x.shape[2] + growth, x.shape[3] + growth
+    out = x.new_empty(*x.shape[:2], height, width)
+    for some, into in zip(in_cache(x), in_cache(out, like=x), strict=True):
+        padded = F.pad(some, (*pad, *pad))
+        lines = padded[..., 0:width] + padded[..., 3 : 3 + width]
+        lines.mul_(outer).add_(padded[..., 1 : 1 + width], alpha=inner).add_(padded[..., 2 : 2 + width], alpha=inner)
+        torch.add(lines[:, 0:height], lines[:, 3 : 3 + height], out=into)
+        into.mul_(outer).add_(lines[:, 1 : 1 + height], alpha=inner).add_(lines[:, 2 : 2 + height], alpha=inner)
+    return out
+
+
+def in_cache(x: Float[Tensor, "batch channel height width"], like: Tensor | None = None) -> list[Tensor]:
+    """Views [some channels, height, width] of a map that fit into a processor's cache, in order.
+
+    Args:
+        x: Feature map.
+        like: Cut at the same channels as this map; None = `x`.
+    """
+    pixels = (x if like is None else like)[0, 0].numel()
+    channels = max(1, CACHE_BYTES // (4 * max(pixels, 1)))
+    return [some for image in x for some in image.split(channels)]
 
 
 def fir_upsample(
@@ -52,6 +83,37 @@ def fir_upsample(
     spread = x.new_zeros(batch, channel, 2 * height, 2 * width)
     spread[:, :, ::2, ::2] = x
     return fir(spread, pad=(2, 1), gain=4.0)
+
+
+def instance_norm(
+    x: Float[Tensor, "batch channel height width"],
+    weight: Float[Tensor, " channel"] | None = None,
+    bias: Float[Tensor, " channel"] | None = None,
+) -> Float[Tensor, "batch channel height width"]:
+    """Each image's channels to mean 0 and variance 1 (plus 1e-5), then `weight` times it plus `bias`."""
+    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled():
+        return F.instance_norm(x, weight=weight, bias=bias)
+    out = torch.empty_like(x, memory_format=torch.contiguous_format)
+    channel, num_channels = 0, x.shape[1]
+    for some, into in zip(in_cache(x), in_cache(out), strict=True):
+        part = slice(channel, channel + len(some))
+        mean = some.mean(dim=(1, 2), keepdim=True)
+        torch.sub(some, mean, out=into)
+        square = torch.linalg.vector_norm(into, dim=(1, 2), keepdim=True).square() / some[0].numel()
+        scale = torch.rsqrt(square + 1e-5)
+        into.mul_(scale if weight is None else scale * weight[part, None, None])
+        if bias is not None:
+            into.add_(bias[part, None, None])
+        channel = part.stop % num_channels
+    return out
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """Affine `instance_norm` as a layer."""
+
+    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch channel height width"]:
+        """Normalise."""
+        return instance_norm(x, self.weight, self.bias)
 
 
 class EqualLinear(nn.Module):
@@ -86,11 +148,13 @@ def modulated_conv2d(
     *,
     demodulate: bool = True,
     upsample: bool = False,
+    convolve: Callable[[Tensor], Tensor] | None = None,
 ) -> Float[Tensor, "batch out height2 width2"]:
     """Convolve with a kernel scaled per sample and input channel (StyleGAN2, section 2.2, Eq. 1 and 3).
 
     Written on the activations: input times style, one shared convolution, output times the demodulation factor. This
-    equals the per-sample kernels up to rounding and keeps one batched convolution.
+    equals the per-sample kernels up to rounding and keeps one batched convolution. A single image of a large map is
+    evaluated with a scaled kernel instead.
 
     Args:
         x: Feature map.
@@ -98,22 +162,63 @@ def modulated_conv2d(
         style: Scale of each input channel.
         demodulate: Divide each output channel by the norm of its modulated kernel.
         upsample: Transposed convolution of stride 2 followed by the FIR low-pass: twice the height and width.
+        convolve: Does the convolution with `weight` in a faster way.
 
     Returns:
         The convolved map, before noise, bias and activation.
     """
-    padding = weight.shape[-1] // 2
-    x = x * style[:, :, None, None].to(x.dtype)
-    if upsample:
-        # A transposed convolution slides the flipped kernel; published up-convolution kernels are stored for it.
-        x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-        x = fir(x, pad=(1, 1), gain=4.0)
-    else:
-        x = F.conv2d(x, weight, padding=padding)
+    norm = None
     if demodulate:
         # In float32 under autocast: squares of small half-precision numbers vanish.
         with torch.autocast(x.device.type, enabled=False):
             energy = style.float().square() @ weight.float().square().sum(dim=(2, 3)).t()  # [batch, out]
             norm = torch.rsqrt(energy + 1e-8)
-        x = x * norm[:, :, None, None].to(x.dtype)
+    if x.shape[0] == 1 and weight.numel() < x.numel() and convolve is None and not torch.is_grad_enabled():
+        # The kernel is the smaller one to scale.
+        weight = weight * style[0, :, None, None]
+        if norm is not None:
+            weight = weight * norm[0, :, None, None, None]
+        return _convolve(x, weight, upsample)
+    x = x * style[:, :, None, None].to(x.dtype)
+    x = _convolve(x, weight, upsample) if convolve is None else convolve(x)
+    return x if norm is None else scale_channels(x, norm)
+
+
+def _convolve(x: Tensor, weight: Tensor, upsample: bool) -> Tensor:
+    if not upsample:
+        return F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+    # A transposed convolution slides the flipped kernel; published up-convolution kernels are stored for it.
+    return fir(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), pad=(1, 1), gain=4.0)
+
+
+def add_to(x: Float[Tensor, "*shape"], y: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """The sum, in place of `x` where no gradient is wanted."""
+    return x + y if torch.is_grad_enabled() else x.add_(y)
+
+
+def scale_channels(
+    x: Float[Tensor, "batch channel height width"], factor: Float[Tensor, "batch channel"]
+) -> Float[Tensor, "batch channel height width"]:
+    """Multiply each channel; in place where no gradient is wanted."""
+    factor = factor[:, :, None, None].to(x.dtype)
+    return x * factor if torch.is_grad_enabled() else x.mul_(factor)
+
+
+def bias_act(
+    x: Float[Tensor, "batch channel height width"],
+    bias: Float[Tensor, " channel"],
+    noise: Float[Tensor, "#batch 1 height width"] | None,
+) -> Float[Tensor, "batch channel height width"]:
+    """Noise, bias and leaky ReLU; overwrites `x` where no gradient is wanted."""
+    if torch.is_grad_enabled() or x.device.type != "cpu":
+        x = x if noise is None else x + noise.to(x.dtype)
+        return leaky_relu(x + bias[:, None, None].to(x.dtype))
+    # A few channels at a time: each step finds them in the cache.
+    biases = [part for _ in x for part in bias.to(x.dtype)[:, None, None].split(in_cache(x[:1])[0].shape[0])]
+    per_image = len(biases) // len(x)
+    for index, (some, its_bias) in enumerate(zip(in_cache(x), biases, strict=True)):
+        some.add_(its_bias)
+        if noise is not None:
+            some.add_(noise[min(index // per_image, len(noise) - 1)].to(x.dtype))
+        F.leaky_relu_(some, 0.2).mul_(math.sqrt(2))
     return x

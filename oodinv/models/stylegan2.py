@@ -8,6 +8,7 @@ has its own).
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Literal, cast
 
@@ -15,7 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from oodinv.models.layers import EqualLinear, fir_upsample, leaky_relu, modulated_conv2d
+from oodinv.models.fast_convs import FastConvs
+from oodinv.models.layers import EqualLinear, bias_act, fir_upsample, modulated_conv2d
 
 NoiseMode = Literal["fixed", "none", "random"]
 UpHook = Callable[[int, Tensor], Tensor]
@@ -100,6 +102,7 @@ class StyledConv(nn.Module):
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(num_out))
         self.register_buffer("noise", torch.randn(1, 1, resolution, resolution))
+        self.convolve = FastConvs()
 
     def forward(
         self,
@@ -116,15 +119,24 @@ class StyledConv(nn.Module):
         `hook` replaces the feature map between the convolution and the noise; `style_offset` is added to the style.
         """
         style = self.affine(w) + style_offset
-        x = modulated_conv2d(x, self.weight * self.weight_scale, style, upsample=self.upsample)
+        weight = self.weight * self.weight_scale
+        convolve = None
+        if self.convolve.ready("weight", x):
+            convolve = partial(self.convolve, "weight", weight=weight)
+        x = modulated_conv2d(x, weight, style, upsample=self.upsample, convolve=convolve)
         if hook is not None:
             x = hook(x)
-        if noise == "fixed":
-            x = x + (self.noise_strength * self.noise).to(x.dtype)
-        elif noise == "random":
-            sample = torch.randn(x.shape[0], 1, *x.shape[2:], generator=rng, device=x.device)
-            x = x + (self.noise_strength * sample).to(x.dtype)
-        return leaky_relu(x + self.bias[:, None, None].to(x.dtype))
+        if noise == "none":
+            return bias_act(x, self.bias, None)
+        image = self.noise
+        if noise == "random":
+            image = torch.randn(x.shape[0], 1, *x.shape[2:], generator=rng, device=x.device)
+        return bias_act(x, self.bias, self.noise_strength * image)
+
+    def accelerate(self) -> None:
+        """See `models.accelerate`."""
+        if not self.upsample:
+            self.convolve.transform("weight", self.weight * self.weight_scale)
 
 
 class ToRGB(nn.Module):
