@@ -1,7 +1,6 @@
 """One direction: what is added to the latents for strength 1."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from jaxtyping import Float
 from torch import Tensor
@@ -84,11 +83,6 @@ def no_more(options: dict[str, str], name: str, known: tuple[str, ...]) -> None:
     """
     if options:
         raise EditError(f"{name}: unknown option {sorted(options)[0][:40]!r}, this kind takes {', '.join(known)}")
-
-
-def beside(path: Path, name: str) -> Path:
-    """A file named in the options of another: relative to that one's folder."""
-    return path.parent / name
 
 
 def _two_numbers(text: str, wanted: str) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from oodinv.edits.edit import EditError
 from oodinv.edits.foreign import refuse_foreign_names
 from oodinv.edits.ganspace import ganspace_direction
 from oodinv.edits.shape import GeneratorShape, Space, tell_space
+from oodinv.edits.styleclip import OPTIONS, styleclip_direction
 from oodinv.edits.stylespace import channel_direction
 
 __all__ = ["Direction", "GeneratorShape", "Space", "calibrate", "read_direction"]
@@ -28,6 +29,8 @@ def read_direction(text: str, shape: GeneratorShape) -> Direction:
     * (18, 512), (1, 18, 512), (9216,), (1, 9216): one for each row (e4e's pose, SAM, StyleFeatureEditor).
     * (9088,), (1, 9088): a flat StyleSpace vector, layers in drawing order.
     * A dictionary with comp and std (GANSpace): `FILE#component=5,layers=0:8`.
+    * (6048, 512), the relevance of channels to texts (StyleCLIP): `fs3.npy#text=delta.npy,stats=S_mean_std,beta=0.13`;
+      the two other files lie in its folder.
     * `channel:9_409`: one channel of StyleSpace; `channel_direction` says how layers are counted.
 
     What cannot be told: whether a tensor of the right shape was made for *this* generator. A StyleGAN1 direction has
@@ -51,11 +54,12 @@ def read_direction(text: str, shape: GeneratorShape) -> Direction:
     path = Path(name)
     refuse_foreign_names(path.name)
     content = read_arrays(path)
-    read = (
-        _tensor_direction(content, options, shape, path.name)
-        if isinstance(content, Tensor)
-        else ganspace_direction(content, options, shape, path.name)
-    )
+    if not isinstance(content, Tensor):
+        read = ganspace_direction(content, options, shape, path.name)
+    elif options.keys() & set(OPTIONS) or (content.ndim == 2 and len(content) == shape.num_conv_channels):
+        read = styleclip_direction(content, path, options, shape)
+    else:
+        read = _tensor_direction(content, options, shape, path.name)
     if not read.tensor.any():
         raise EditError(f"{path.name}: the direction is zero everywhere it would move something")
     return read

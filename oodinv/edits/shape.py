@@ -33,6 +33,11 @@ class GeneratorShape:
         """Places of the RGB layers in `style_widths`: 1, 4, 7 and so on."""
         return tuple(range(1, len(self.style_widths), 3))
 
+    @property
+    def num_conv_channels(self) -> int:
+        """Style channels without those of the RGB layers; 6048 for config F at 1024."""
+        return self.num_style_channels - sum(self.style_widths[layer] for layer in self.rgb_layers)
+
     def expected(self) -> str:
         """The shapes of a direction, for an error's text."""
         shapes = [
