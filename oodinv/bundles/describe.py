@@ -21,11 +21,12 @@ def describe_bundle(name: str) -> str:
         "no decomposition: nothing is aligned, nothing kept from the photo"
         if spec.decomposition is None
         else f"levels {list(spec.decomposition.levels)}, {spec.decomposition.num_iterations} alignment rounds",
-        "edits" if spec.edits else "no edits",
+        "edits: unit; safe range; space and rows of w_plus" if spec.edits else "no edits",
     ]
     for edit, what in spec.edits.items():
         low, high = what.safe_range
-        lines.append(f"  {edit}: {what.unit}; safe from {low:g} to {high:g}")
+        where = what.space if what.space == "style" else f"{what.space} {what.layers[0]}:{what.layers[1]}"
+        lines.append(f"  {edit}: {what.unit}; safe from {low:g} to {high:g}; {where}")
     card = bundle.folder / spec.card
     return "\n".join(lines) + ("\n\n" + card.read_text() if card.is_file() else "")
 
