@@ -4,7 +4,7 @@ from typing import Literal
 
 _USER = {
     "BundleError", "DetectorUnavailable", "EditError", "LedgerError", "LocationError", "PhotoError", "RequestError",
-    "PhotoCommandError", "NoOffscreenGl",
+    "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
 }  # fmt: skip
 _INFRASTRUCTURE = {
     "BooksBroken", "ClusterLost", "ClusterUnavailable", "Fatal", "NothingDone", "ObjectMissing", "OrchestratorLost",
