@@ -58,6 +58,7 @@ def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
         keep=frozenset(request.keep),
         seed=request.seed,
         access=access,
+        microbatch=request.microbatch,
     )
 
 
