@@ -72,6 +72,7 @@ def main() -> None:
 @click.option("--shard-size", type=int, help="Photos per shard.  [default: 256]")
 @click.option("--workers", type=int, help="Actors.  [default: one per processor, at most 8]")
 @click.option("--gpus-per-worker", type=float, help="GPUs of each actor; 0.5 lets two share one.  [default: 0]")
+@click.option("--microbatch", type=int, help="Faces for each call of the model.  [default: 1 on a CPU, 16 on a GPU]")
 @click.option(
     "--endpoint-url", metavar="URL", help="Of an S3-compatible server.  [default: the environment's, else AWS]"
 )

@@ -67,6 +67,7 @@ def prepare(request: AugmentRequest, *, write: bool = True, warn: bool = True) -
         keep=frozenset(request.keep),
         seed=request.seed,
         access=access,
+        microbatch=request.microbatch,
     )
 
 

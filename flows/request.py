@@ -65,6 +65,12 @@ class AugmentRequest(BaseModel):
     gpus_per_worker: float = Field(
         default=0.0, ge=0, le=8, description="GPUs of each actor, 0.5 lets two share one; 0 computes on processors"
     )
+    microbatch: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Faces for each call of the model, fewer if memory runs out; empty = 1 on a processor, 16 on a GPU",
+    )
     seed: int = Field(default=0, ge=0, description="Of random noise; the default noise is fixed")
     endpoint_url: str | None = Field(
         default=None, description="Of an S3-compatible server; empty = what the environment says, else AWS"

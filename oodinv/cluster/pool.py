@@ -1,8 +1,9 @@
 """The pool: hands jobs to actors, and owns what happens when one dies, hangs or raises.
 
-An actor that dies or stands still longer than the deadline is killed and replaced, and its job is tried again. The
-sample an actor was at when that happened is a suspect; one that was there twice is put on the job's quarantine list,
-and the job goes on without it. Ray itself retries nothing.
+An actor that dies or stands still longer than the deadline is killed and replaced, and its job is tried again, now
+sample by sample. The sample an actor was at when that happened is a suspect; one that was there twice is put on the
+job's quarantine list, and the job goes on without it. Of several samples at once none is a suspect: the next attempt
+tells which it is. Ray itself retries nothing.
 """
 
 import logging
@@ -38,6 +39,9 @@ class Job(Protocol):
 
     def without(self, sample_id: str) -> "Job":
         """The same job with one more sample in quarantine."""
+
+    def with_care(self) -> "Job":
+        """The same job, for another attempt: at each moment one sample at most is under way, and it is reported."""
 
 
 @runtime_checkable
@@ -253,10 +257,10 @@ class Pool:
             if record.suspects[sample] >= 2:
                 logger.warning("sample %s was there twice: quarantined", sample)
                 self._records[job.shard_id] = replace(record, attempts=0)
-                again.append(job.without(sample))
+                again.append(job.without(sample).with_care())
                 return None
         if record.attempts < self._settings.max_attempts:
-            again.append(job)
+            again.append(job.with_care())
             return None
         self._records.pop(job.shard_id)
         return Done(job=job, receipt=None, attempts=record.attempts, error=reason)

@@ -1,23 +1,25 @@
 """The edit products of one shard: every face inverted once, then one edit after the other."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import UInt8
 from safetensors.numpy import save as save_tensors
 
 from oodinv.bundles.inverter import Inverter
-from oodinv.engine.faces_stage import Row, about_photo, face_of
+from oodinv.engine.faces_stage import Row, about_photo
 from oodinv.engine.fetch import fetch_photo
+from oodinv.engine.group import Group, OpenPhoto, num_ok
+from oodinv.engine.group_model import Edited, GroupModel
+from oodinv.engine.microbatch import Microbatch
 from oodinv.engine.outcome import NOT_THE_PHOTOS, QUARANTINED, Reason, reason_for
-from oodinv.engine.photo import EditedFace, InvertedFace, crop_pixels, edit_face, invert_face, mask_pixels, put_back
+from oodinv.engine.photo import EditedFace, InvertedFace, crop_pixels, fetch_edited, mask_pixels, put_back
 from oodinv.engine.previews import preview_strip
 from oodinv.engine.settings import Product, RunSettings, ShardJob
 from oodinv.engine.strips import SUFFIX
 from oodinv.engine.timers import Timers
 from oodinv.engine.upload import Upload
-from oodinv.faces.align import crop_transform
+from oodinv.engine.whereabouts import Whereabouts
 from oodinv.imaging.encode import encode_photo
 from oodinv.ledger.identity import sha256_hex
 from oodinv.ledger.inventory import Sample
@@ -33,15 +35,28 @@ _CARRIED = (
 class EditStage:
     """Runs the missing edit products of shards."""
 
-    def __init__(self, settings: RunSettings, source: Store, inverter: Inverter, timers: Timers):
+    def __init__(
+        self, settings: RunSettings, source: Store, inverter: Inverter, timers: Timers, microbatch: Microbatch
+    ):
+        """Nothing is done yet.
+
+        Args:
+            settings: What to do.
+            source: The photos.
+            inverter: The model.
+            timers: Filled.
+            microbatch: How many faces, of as many photos, go through the model together. With 1 no photo's bytes
+                depend on another, and every sample is finished before the next is begun.
+        """
         self._settings, self._source, self._inverter, self._timers = settings, source, inverter, timers
+        self._microbatch, self._model = microbatch, GroupModel(inverter, timers, microbatch)
 
     def rows(
         self,
         job: ShardJob,
         faces: Mapping[str, list[Row]],
         uploads: Mapping[str, Upload],
-        on_sample: Callable[[str], object],
+        on_sample: Callable[[str | None], object],
     ) -> dict[str, list[Row]]:
         """Edit every face of the shard.
 
@@ -49,47 +64,70 @@ class EditStage:
             job: The shard.
             faces: Rows of the faces product by sample, in order of their faces.
             uploads: Where each missing product's objects go, by product name.
-            on_sample: Called with its id before each sample that is touched.
+            on_sample: Called with its id before each sample that is touched, and with None before faces of several
+                samples go through the model together: which of them it is that goes wrong then cannot be told.
 
         Returns:
             Rows by product; each sample has its terminal row or rows in all of them.
         """
         products = [product for product in self._settings.products if product.name in uploads]
-        rows: dict[str, list[Row]] = {product.name: [] for product in products}
-        for sample in job.samples:
-            if sample.sample_id not in job.quarantine:
-                on_sample(sample.sample_id)
-            for name, found in self._sample(sample, faces[sample.sample_id], products, uploads, job).items():
-                rows[name] += found
-        return rows
+        made: dict[str, dict[str, list[Row]]] = {}
+        here = Whereabouts(on_sample)
+        for group in self._groups(job, faces, products, made, here):
+            made |= self._edit_group(group, products, uploads, here)
+        return {
+            product.name: [row for sample in job.samples for row in made[sample.sample_id][product.name]]
+            for product in products
+        }
 
-    def _sample(
+    def _groups(
         self,
-        sample: Sample,
-        faces: list[Row],
-        products: Sequence[Product],
-        uploads: Mapping[str, Upload],
         job: ShardJob,
-    ) -> dict[str, list[Row]]:
-        if sample.sample_id in job.quarantine:
-            whole = about_photo(sample, QUARANTINED)
-            return {product.name: [whole | {"edit": product.slug}] for product in products}
-        base = [self._base(sample, row) for row in faces]
-        if not any(row["status"] == "ok" for row in faces):
-            return {product.name: [row | {"edit": product.slug} for row in base] for product in products}
+        faces: Mapping[str, list[Row]],
+        products: Sequence[Product],
+        made: dict[str, dict[str, list[Row]]],
+        here: Whereabouts,
+    ) -> Iterator[Group]:
+        """The photos with faces, decoded; rows of the others go into `made`. Each group is empty when it comes back."""
+        group = Group(most_faces=self._microbatch.size)
+        for sample in job.samples:
+            found = faces[sample.sample_id]
+            if sample.sample_id in job.quarantine:
+                made[sample.sample_id] = self._without_faces([about_photo(sample, QUARANTINED)], products)
+                continue
+            if not num_ok(found):
+                here.at(sample.sample_id)
+                rows = [self._base(sample, row) for row in found]
+                made[sample.sample_id] = self._without_faces(rows, products)
+                continue
+            if not group.has_room(found):
+                yield group
+                group = group.emptied(self._microbatch.size)
+            here.at(sample.sample_id)
+            opened = self._open(sample, found)
+            if isinstance(opened, Reason):
+                made[sample.sample_id] = self._without_faces([about_photo(sample, opened)], products)
+                continue
+            group.photos.append(opened)
+            del opened  # else its pixels would outlive the group
+            if group.is_full:
+                yield group
+                group = group.emptied(self._microbatch.size)
+        if group.photos:
+            yield group
+
+    def _without_faces(self, rows: list[Row], products: Sequence[Product]) -> dict[str, list[Row]]:
+        """Rows of a photo that no edit has anything to do for."""
+        return {product.name: [row | {"edit": product.slug} for row in rows] for product in products}
+
+    def _open(self, sample: Sample, faces: list[Row]) -> OpenPhoto | Reason:
         try:
             with self._timers("fetch_decode"):
-                photo = fetch_photo(self._source, sample)
+                return OpenPhoto(sample=sample, photo=fetch_photo(self._source, sample), faces=faces)
         except NOT_THE_PHOTOS:
             raise
         except Exception as error:
-            whole = about_photo(sample, reason_for(error, "fetch"))
-            return {product.name: [whole | {"edit": product.slug}] for product in products}
-        inverted = [self._invert(photo, row) for row in faces]
-        return {
-            product.name: self._edit(sample, photo, base, inverted, product, uploads[product.name])
-            for product in products
-        }
+            return reason_for(error, "fetch")
 
     def _base(self, sample: Sample, face: Row) -> Row:
         """Fields of a face's row that do not depend on the edit; the faces product's reason where it has one."""
@@ -98,34 +136,31 @@ class EditStage:
         reason = {name: face[name] for name in ("status", "stage", "error_class", "error_message")}
         return fields | reason | {"bundle_sha256": self._inverter.bundle.sha256, "setting": self._inverter.setting}
 
-    def _invert(self, photo: UInt8[np.ndarray, "height width 3"], row: Row) -> InvertedFace | Reason | None:
-        """The inverted face; None for one the faces product already gave up; a reason when it fails here."""
-        if row["status"] != "ok":
-            return None
-        try:
-            with self._timers("invert"):
-                return invert_face(self._inverter, photo, crop_transform(face_of(row), self._inverter.resolution))
-        except NOT_THE_PHOTOS:
-            raise
-        except Exception as error:
-            return reason_for(error, "invert")
+    def _edit_group(
+        self, group: Group, products: Sequence[Product], uploads: Mapping[str, Upload], here: Whereabouts
+    ) -> dict[str, dict[str, list[Row]]]:
+        """Rows of the group's photos, by sample and product, their pictures uploaded."""
+        made: dict[str, dict[str, list[Row]]] = {opened.sample.sample_id: {} for opened in group.photos}
+        inverted = self._model.invert(group, here)
+        for product in products:
+            edited = self._model.edit(group, inverted, product, here)
+            for opened, faces in zip(group.photos, edited, strict=True):
+                here.at(opened.sample.sample_id)
+                made[opened.sample.sample_id][product.name] = self._finish(
+                    opened, faces, product, uploads[product.name]
+                )
+        return made
 
-    def _edit(
-        self,
-        sample: Sample,
-        photo: UInt8[np.ndarray, "height width 3"],
-        base: list[Row],
-        inverted: list[InvertedFace | Reason | None],
-        product: Product,
-        upload: Upload,
+    def _finish(
+        self, opened: OpenPhoto, faces: Sequence[Edited | Reason | None], product: Product, upload: Upload
     ) -> list[Row]:
         """All rows of one photo in one product, its picture uploaded."""
-        rows, out = [], photo
-        for fields, face in zip(base, inverted, strict=True):
-            row = fields | {"edit": product.slug}
-            if isinstance(face, InvertedFace):
+        rows, out = [], opened.photo
+        for row, face in zip([self._base(opened.sample, face) for face in opened.faces], faces, strict=True):
+            row |= {"edit": product.slug}
+            if isinstance(face, Edited):
                 try:
-                    made, out = self._edited(sample, photo, out, fields["face_index"], face, product, upload)
+                    made, out = self._put_back(opened, out, row["face_index"], face, product, upload)
                     row |= made
                 except NOT_THE_PHOTOS:
                     raise
@@ -135,29 +170,25 @@ class EditStage:
                 row |= face.fields()
             rows.append(row)
         if self._settings.output == "photo" and any(row["status"] == "ok" for row in rows):
-            written = self._whole_photo(sample, out, upload)
+            written = self._whole_photo(opened.sample, out, upload)
             rows = [row | written if row["status"] == "ok" else row for row in rows]
         return rows
 
-    def _edited(
+    def _put_back(
         self,
-        sample: Sample,
-        photo: UInt8[np.ndarray, "height width 3"],
+        opened: OpenPhoto,
         out: UInt8[np.ndarray, "height width 3"],
         index: int,
-        face: InvertedFace,
+        face: Edited,
         product: Product,
         upload: Upload,
     ) -> tuple[Row, UInt8[np.ndarray, "height width 3"]]:
-        """One face edited: its columns, and `out` with it; a face that fails anywhere stays as photographed."""
-        begin = time.perf_counter()
-        with self._timers("edit"):
-            edited = edit_face(self._inverter, face, product.edits or (), product.composition)
-        milliseconds = round((time.perf_counter() - begin) * 1000, 3)
+        """One edited face: its columns, and `out` with it; a face that fails anywhere stays as photographed."""
         with self._timers("compose"):
-            out = put_back(out, face.transform, edited)
-        fields = self._ok_fields(face, edited, milliseconds)
-        return fields | self._keep(sample, index, photo, out, face, edited, upload), out
+            edited = fetch_edited(self._inverter, face.face, face.inversion, product.edits or ())
+            out = put_back(out, face.face.transform, edited)
+        fields = self._ok_fields(face, edited)
+        return fields | self._keep(opened.sample, index, opened.photo, out, face.face, edited, upload), out
 
     def _whole_photo(self, sample: Sample, out: UInt8[np.ndarray, "height width 3"], upload: Upload) -> Row:
         """The columns of the written photo, or why it could not be written."""
@@ -168,15 +199,15 @@ class EditStage:
         except Exception as error:
             return reason_for(error, "encode").fields()
 
-    def _ok_fields(self, face: InvertedFace, edited: EditedFace, milliseconds: float) -> Row:
+    def _ok_fields(self, face: Edited, edited: EditedFace) -> Row:
         return {
-            "crop_transform": face.transform,
+            "crop_transform": face.face.transform,
             "compose": edited.compose,
-            "ood_area": face.ood_area,
-            "recon_psnr": face.recon_psnr,
+            "ood_area": face.face.ood_area,
+            "recon_psnr": face.face.recon_psnr,
             "id_similarity": edited.id_similarity,
             "seed": self._settings.seed,
-            "model_ms": milliseconds,
+            "model_ms": round(face.milliseconds, 3),
         }
 
     def _keep(

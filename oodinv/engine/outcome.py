@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from oodinv.imaging.errors import PhotoError
 from oodinv.store import ObjectMissing, ObjectRefused, StoreError
 
-NOT_THE_PHOTOS = (StoreError, MemoryError)
+
+class DeviceBroken(Exception):
+    """The GPU answers this process with errors only, whatever it is asked next; another process may use it."""
+
+
+NOT_THE_PHOTOS = (StoreError, MemoryError, DeviceBroken)
 """The machine's trouble: no row says it, the attempt at the shard ends and whoever runs the worker decides."""
 
 
@@ -50,7 +55,12 @@ def reason_for(error: Exception, stage: str) -> Reason:
 
     Anything unforeseen but `NOT_THE_PHOTOS` is that photo's failure too, under its exception's name: one bad photo
     never stops a run.
+
+    Raises:
+        DeviceBroken: After this exception every other photo would fail too.
     """
+    if isinstance(error, RuntimeError) and re.search(r"\b(CUDA|HIP) error: (?!out of memory)", str(error)):
+        raise DeviceBroken(str(error)[:300]) from error
     if isinstance(error, PhotoError):
         return Reason(status="failed", stage="decode", error_class=error.error_class, error_message=str(error))
     if isinstance(error, ObjectMissing):

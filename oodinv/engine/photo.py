@@ -1,4 +1,4 @@
-"""One photo: its faces inverted once, then edited as often as asked, and put back."""
+"""Faces: cut out of photos, inverted once, then edited as often as asked, and put back."""
 
 import math
 from collections.abc import Sequence
@@ -15,10 +15,22 @@ from oodinv.faces.align import extract_crop
 from oodinv.faces.compose import choose_mode, compose_face
 from oodinv.imaging.convert import mask_to_uint8, to_uint8
 from oodinv.metrics.psnr import psnr
+from oodinv.models.batching import join_inversions, split_inversion
 from oodinv.models.decomposition import Composition
 from oodinv.models.inversion import Inversion
 
 ComposeMode = Literal["replace", "residual"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceCrop:
+    """A face cut out of its photo."""
+
+    transform: Float[np.ndarray, "2 3"]
+    """Crop pixel to photo pixel."""
+
+    pixels: Float32[np.ndarray, "3 size size"] = field(repr=False)
+    """RGB in [-1, 1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +67,24 @@ class EditedFace:
     """Cosine of identity between the photographed crop and `reconstruction`; None without an identity network."""
 
 
-def invert_face(
-    inverter: Inverter, photo: UInt8[np.ndarray, "height width 3"], transform: Float[np.ndarray, "2 3"]
-) -> InvertedFace:
-    """Cut a face out and invert it.
+def cut_face(
+    photo: UInt8[np.ndarray, "height width 3"], transform: Float[np.ndarray, "2 3"], crop_size: int
+) -> FaceCrop:
+    """Cut a face out, see `extract_crop`."""
+    return FaceCrop(transform=transform, pixels=extract_crop(photo, transform, crop_size))
 
-    One face per call of the networks: on a CPU larger batches gain nothing, and the numbers of a batch depend in their
-    last bits on its size, which would make a photo's bytes depend on its neighbours.
+
+def invert_faces(inverter: Inverter, crops: Sequence[FaceCrop]) -> list[InvertedFace]:
+    """Invert faces in one call of the networks, whatever photos they are of.
+
+    The numbers of a batch depend in their last bits on its size. Where a photo's bytes must not depend on its
+    neighbours, call this with one face.
     """
-    crop = torch.from_numpy(extract_crop(photo, transform, inverter.resolution))[None]
-    inversion = inverter.invert(crop)
+    batch = inverter.invert(torch.from_numpy(np.stack([crop.pixels for crop in crops])))
+    return [_inverted(crop.transform, inversion) for crop, inversion in zip(crops, split_inversion(batch), strict=True)]
+
+
+def _inverted(transform: Float[np.ndarray, "2 3"], inversion: Inversion) -> InvertedFace:
     quality = float(psnr(inversion.generated, inversion.crop, 1 - inversion.ood_mask))
     return InvertedFace(
         transform=transform,
@@ -74,18 +94,31 @@ def invert_face(
     )
 
 
-def edit_face(
-    inverter: Inverter, face: InvertedFace, edits: Sequence[Edit], composition: Composition | None = None
-) -> EditedFace:
-    """Edit an inverted face; without edits this is its reconstruction.
+def edit_faces(
+    inverter: Inverter, faces: Sequence[InvertedFace], edits: Sequence[Edit], composition: Composition | None = None
+) -> list[Inversion]:
+    """Edit inverted faces in one call of the networks; without edits these are their inversions.
 
     Args:
         inverter: The model.
-        face: What `invert_face` gave.
+        faces: What `invert_faces` gave.
         edits: All at once.
         composition: See `Choices.edit_composition`; None = the bundle's own.
+
+    Returns:
+        A batch of one for each face, where the model computes: `fetch_edited` makes arrays of it.
     """
-    edited = inverter.edit(face.inversion, edits, composition) if edits else face.inversion
+    inversions = [face.inversion for face in faces]
+    if not edits:
+        return inversions
+    edited = split_inversion(inverter.edit(join_inversions(inversions), edits, composition))
+    if inverter.device.type == "cuda":
+        torch.cuda.synchronize(inverter.device)  # what goes wrong and how long it takes belongs to this call
+    return edited
+
+
+def fetch_edited(inverter: Inverter, face: InvertedFace, edited: Inversion, edits: Sequence[Edit]) -> EditedFace:
+    """One face that `edit_faces` edited, as arrays; one at a time, for they are larger than the photo."""
     # A residual of nothing is nothing: the reconstruction itself always replaces.
     compose: ComposeMode = choose_mode(face.transform) if edits else "replace"
     # As it is written: out of range a picture cannot be.
@@ -98,6 +131,20 @@ def edit_face(
         compose=compose,
         id_similarity=None if similarity is None else float(similarity),
     )
+
+
+def invert_face(
+    inverter: Inverter, photo: UInt8[np.ndarray, "height width 3"], transform: Float[np.ndarray, "2 3"]
+) -> InvertedFace:
+    """Cut one face out and invert it."""
+    return invert_faces(inverter, [cut_face(photo, transform, inverter.resolution)])[0]
+
+
+def edit_face(
+    inverter: Inverter, face: InvertedFace, edits: Sequence[Edit], composition: Composition | None = None
+) -> EditedFace:
+    """Edit one inverted face, see `edit_faces`; without edits this is its reconstruction."""
+    return fetch_edited(inverter, face, edit_faces(inverter, [face], edits, composition)[0], edits)
 
 
 def put_back(

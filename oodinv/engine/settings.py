@@ -60,6 +60,10 @@ class RunSettings:
     """How to reach source and target."""
     previews: frozenset[str] = frozenset()
     """Samples whose faces get a preview strip for the contact sheet."""
+    microbatch: int | None = None
+    """Most faces, of one or several photos, for each call of the model; None = what suits the device. Like the number
+    of actors it is no part of a product's fingerprint, though on a GPU, and on a CPU above 1, the last bits of a photo
+    may differ with what it was batched with: docs/decisions/003."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +76,16 @@ class ShardJob:
     """Names of products."""
     quarantine: frozenset[str] = frozenset()
     """Samples that killed a worker: they get a row and are not touched."""
+    one_by_one: bool = False
+    """One sample is finished before the next is begun, so that whatever goes wrong has a name."""
 
     def without(self, sample_id: str) -> "ShardJob":
         """The same work with one more sample in quarantine."""
         return replace(self, quarantine=self.quarantine | {sample_id})
+
+    def with_care(self) -> "ShardJob":
+        """The same work after an attempt at it ended badly: sample by sample."""
+        return replace(self, one_by_one=True)
 
 
 def faces_product(detector: str, weights_sha256: str) -> Product:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from oodinv.bundles.inverter import Inverter
 from oodinv.engine.edit_stage import EditStage
 from oodinv.engine.faces_stage import Row, face_rows
+from oodinv.engine.microbatch import Microbatch, default_microbatch
 from oodinv.engine.settings import RunSettings, ShardJob
 from oodinv.engine.timers import Timers
 from oodinv.engine.upload import Upload
@@ -75,6 +76,8 @@ class ShardWorker:
             device: Where the model computes.
         """
         self._settings, self._device = settings, device
+        # Kept from shard to shard: what did not fit once is not tried again.
+        self._microbatch = Microbatch(settings.microbatch or default_microbatch(device))
         self._source, self._target = (
             open_source(settings.source, settings.access),
             open_store(settings.target, settings.access),
@@ -93,8 +96,9 @@ class ShardWorker:
 
         Args:
             job: The shard and its missing products.
-            on_sample: Called with the sample's id before each sample of each stage, and with None when a stage has
-                been through its samples: what goes wrong from there on is no sample's fault.
+            on_sample: Called with the sample's id before each sample of each stage; with None when several go through
+                the model together, and when a stage has been through its samples: what goes wrong then is no sample's
+                fault, or nobody knows whose, until the job is done again `with_care`.
 
         Returns:
             What was published.
@@ -121,7 +125,8 @@ class ShardWorker:
             uploads = {name: Upload(self._target, name, job.shard_id) for name in wanted}
             with timers("load"):
                 inverter = self._inverter
-            stage = EditStage(self._settings, self._source, inverter, timers)
+            microbatch = Microbatch(1) if job.one_by_one else self._microbatch
+            stage = EditStage(self._settings, self._source, inverter, timers, microbatch)
             made = stage.rows(job, faces_rows, uploads, on_sample)
             on_sample(None)
             for name in wanted:

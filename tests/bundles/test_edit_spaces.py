@@ -195,7 +195,8 @@ def test_a_composition_can_be_chosen_for_each_edit(inverter, inversion):
     drawn = {}
     for composition in ("repredict", "reuse", "minimum"):
         offset = inverter.offset(edits)
-        model = inverter._model.edit(inversion, offset.w_plus, style_offset=offset.style, composition=composition)
+        with torch.inference_mode():
+            model = inverter._model.edit(inversion, offset.w_plus, style_offset=offset.style, composition=composition)
         drawn[composition] = inverter.edit(inversion, edits, composition).generated
         assert torch.equal(drawn[composition], model.generated)
     assert default == "reuse" and torch.equal(inverter.edit(inversion, edits).generated, drawn["reuse"])

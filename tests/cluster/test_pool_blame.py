@@ -1,5 +1,6 @@
 """Whom the pool blames when a worker fails after its last sample: nobody."""
 
+import os
 import sys
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +22,9 @@ class Job:
 
     def without(self, sample_id):
         return replace(self, quarantine=self.quarantine | {sample_id})
+
+    def with_care(self):
+        return self
 
 
 class FailsAtPublishing:
@@ -52,3 +56,36 @@ def test_a_shard_that_cannot_be_published_is_given_up(cluster, says_so, blamed):
         pool.close()
     assert done.receipt is None and "rows are not valid" in done.error
     assert done.job.quarantine == blamed  # and no sample is put there twice, which would never end
+
+
+@dataclass(frozen=True)
+class CarefulJob(Job):
+    one_by_one: bool = False
+
+    def with_care(self):
+        return replace(self, one_by_one=True)
+
+
+class WorksInBatches:
+    """Takes all samples at once, or one by one; a poisoned one kills the process either way."""
+
+    def run(self, job, on_sample):
+        samples = [sample for sample in job.samples if sample not in job.quarantine]
+        for batch in [[sample] for sample in samples] if job.one_by_one else [samples]:
+            on_sample(batch[0] if len(batch) == 1 else None)
+            if any("poison" in sample for sample in batch):
+                os._exit(9)
+        return samples, job.one_by_one
+
+
+def test_a_death_in_a_batch_costs_one_attempt_more_and_no_innocent_sample(cluster):
+    pool = Pool(WorksInBatches, PoolSettings(size=1))
+    try:
+        jobs = [CarefulJob("s0", ("a", "poison-1", "b", "poison-2", "c")), CarefulJob("s1", ("d", "e"))]
+        done = {each.job.shard_id: each for each in pool.run(jobs)}
+    finally:
+        pool.close()
+    assert done["s0"].job.quarantine == {"poison-1", "poison-2"}
+    assert done["s0"].receipt == (["a", "b", "c"], True)
+    assert done["s1"].receipt == (["d", "e"], False)
+    assert pool.replaced == 1 + 2 + 2  # once nobody was to blame; then twice for each of the two

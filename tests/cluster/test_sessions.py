@@ -26,6 +26,9 @@ class Nap:
     def without(self, sample_id):
         raise AssertionError("nobody is to blame")
 
+    def with_care(self):
+        return self
+
 
 class Napper:
     def run(self, job, on_sample):

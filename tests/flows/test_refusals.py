@@ -46,6 +46,7 @@ def listing(folder):
         ({"source": "s3://key:secret@photos/in"}, "got an S3 URI with a user in it"),
         ({"endpoint-url": "minio:9000", "source": "s3://photos"}, "minio:9000"),
         ({"detector": "magic"}, "--detector: Input should be 'centerface' or 'face-alignment'"),
+        ({"microbatch": 0}, "--microbatch: Input should be greater than or equal to 1, got '0'"),
         ({"target": "gs://bucket/out"}, "expected a folder (a path or file:///path) or s3://bucket/prefix, got gs://"),
         ({"source": "{tmp}/nowhere"}, "but it does not exist: check the spelling"),
         ({"source": "{tmp}/photos/table.jpg"}, "but it is a file: name its folder"),

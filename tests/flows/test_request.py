@@ -24,6 +24,7 @@ def test_defaults_are_those_the_help_names():
     assert (request.format, request.quality, request.shard_size) == ("jpeg", 95, 256)
     assert request.composition is None  # what the bundle says
     assert (request.max_failed_share, request.keep, request.dry_run, request.seed) == (0.05, (), False, 0)
+    assert request.microbatch is None
 
 
 @pytest.mark.parametrize("name", ["r.yaml", "r.yml", "r.json"])
@@ -56,6 +57,7 @@ def test_options_win_over_the_file(tmp_path, name):
         ({"keep": ["masks", "eyes"]}, "Input should be 'masks', 'crops' or 'latents', got 'eyes'"),
         ({"quality": 0}, "--quality: Input should be greater than or equal to 1, got '0'"),
         ({"shard_size": 0}, "--shard-size: Input should be greater than or equal to 1"),
+        ({"microbatch": 0}, "--microbatch: Input should be greater than or equal to 1, got '0'"),
         ({"workers": -1}, "--workers: Input should be greater than or equal to 1"),
         ({"max_failed_share": 1.5}, "--max-failed-share: Input should be less than or equal to 1, got '1.5'"),
         ({"max_failed_share": float("nan")}, "--max-failed-share: "),

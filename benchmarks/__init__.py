@@ -1,0 +1,1 @@
+"""Measurements of this project; nothing of the product imports them."""
