@@ -12,43 +12,38 @@ from torch import Tensor
 
 from oodinv.bundles.formats.generator_shape import check_kernels, generator_weights, shape_of, with_noise
 from oodinv.bundles.formats.parts import GeneratorPart
-from oodinv.bundles.formats.table import Row, Shape, axis, count, to_ours, to_theirs
-
-
-def _leading_one(shape: Shape) -> Shape:
-    return (1, *shape)
-
-
-def _as_map(shape: Shape) -> Shape:
-    return (1, *shape, 1, 1)
-
-
-def _one_number(_: Shape) -> Shape:
-    return (1,)
-
-
-def _after(number: int) -> tuple[int]:
-    return (number - 1,)
+from oodinv.bundles.formats.table import (
+    Row,
+    as_map,
+    axis,
+    count,
+    leading_one,
+    one_less,
+    one_more,
+    one_number,
+    to_ours,
+    to_theirs,
+)
 
 
 ROWS = (
-    Row("style.{}.*", "mapping.layers.{}.*", number=lambda number: (number + 1,)),  # style.0 is the normalisation
+    Row("style.{}.*", "mapping.layers.{}.*", number=one_more),  # style.0 is the normalisation
     Row("input.input", "constant"),
-    Row("conv1.conv.weight", "convs.0.weight", shape=_leading_one),
+    Row("conv1.conv.weight", "convs.0.weight", shape=leading_one),
     Row("conv1.conv.modulation.*", "convs.0.affine.*"),
-    Row("conv1.noise.weight", "convs.0.noise_strength", shape=_one_number),
+    Row("conv1.noise.weight", "convs.0.noise_strength", shape=one_number),
     Row("conv1.activate.bias", "convs.0.bias"),
-    Row("convs.{}.conv.weight", "convs.{}.weight", number=_after, shape=_leading_one),
-    Row("convs.{}.conv.modulation.*", "convs.{}.affine.*", number=_after),
-    Row("convs.{}.noise.weight", "convs.{}.noise_strength", number=_after, shape=_one_number),
-    Row("convs.{}.activate.bias", "convs.{}.bias", number=_after),
+    Row("convs.{}.conv.weight", "convs.{}.weight", number=one_less, shape=leading_one),
+    Row("convs.{}.conv.modulation.*", "convs.{}.affine.*", number=one_less),
+    Row("convs.{}.noise.weight", "convs.{}.noise_strength", number=one_less, shape=one_number),
+    Row("convs.{}.activate.bias", "convs.{}.bias", number=one_less),
     Row("noises.noise_{}", "convs.{}.noise"),
-    Row("to_rgb1.conv.weight", "to_rgbs.0.weight", shape=_leading_one),
+    Row("to_rgb1.conv.weight", "to_rgbs.0.weight", shape=leading_one),
     Row("to_rgb1.conv.modulation.*", "to_rgbs.0.affine.*"),
-    Row("to_rgb1.bias", "to_rgbs.0.bias", shape=_as_map),
-    Row("to_rgbs.{}.conv.weight", "to_rgbs.{}.weight", number=_after, shape=_leading_one),
-    Row("to_rgbs.{}.conv.modulation.*", "to_rgbs.{}.affine.*", number=_after),
-    Row("to_rgbs.{}.bias", "to_rgbs.{}.bias", number=_after, shape=_as_map),
+    Row("to_rgb1.bias", "to_rgbs.0.bias", shape=as_map),
+    Row("to_rgbs.{}.conv.weight", "to_rgbs.{}.weight", number=one_less, shape=leading_one),
+    Row("to_rgbs.{}.conv.modulation.*", "to_rgbs.{}.affine.*", number=one_less),
+    Row("to_rgbs.{}.bias", "to_rgbs.{}.bias", number=one_less, shape=as_map),
 )
 KERNELS = ("convs.{}.conv.blur.kernel", "to_rgbs.{}.upsample.kernel")
 """Constants of the layout, checked and dropped."""

@@ -19,6 +19,31 @@ Numbers = tuple[int, ...]
 _SHOWN = 4
 
 
+def leading_one(shape: Shape) -> Shape:
+    """A kernel with an axis for the sample before it."""
+    return (1, *shape)
+
+
+def as_map(shape: Shape) -> Shape:
+    """A bias that is added to a batch of maps."""
+    return (1, *shape, 1, 1)
+
+
+def one_number(_: Shape) -> Shape:
+    """A scalar with an axis."""
+    return (1,)
+
+
+def one_less(number: int) -> Numbers:
+    """Their first layer has a name of its own, the others count from 0."""
+    return (number - 1,)
+
+
+def one_more(number: int) -> Numbers:
+    """Their layer 0 has no weights."""
+    return (number + 1,)
+
+
 @dataclass(frozen=True)
 class Row:
     """One row: `{}` stands for a number, `*` for a last name (`weight`, `bias`, `running_mean`, …) both sides share."""
