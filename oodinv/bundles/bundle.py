@@ -16,7 +16,8 @@ from torch import Tensor
 from oodinv.bundles.remote import fetch_bundle
 from oodinv.bundles.spec import BundleError, BundleSpec, EditSpec, parse_spec
 from oodinv.models.decomposition import Decomposition
-from oodinv.models.e4e import Encoder
+from oodinv.models.encoders import make_encoder
+from oodinv.models.identity import IdentityNetwork
 from oodinv.models.inversion import InversionModel
 from oodinv.models.stylegan2 import Generator
 from oodinv.store import DEFAULT_ACCESS, Access
@@ -43,6 +44,8 @@ class LoadedBundle:
     model: InversionModel
     directions: Mapping[str, Tensor]
     """Offset per named edit for strength 1, see `EditSpec.space`."""
+    identity: IdentityNetwork | None = None
+    """Measures whether an edit kept the face's identity; None where the bundle has none."""
 
 
 def bundle_names() -> list[str]:
@@ -117,10 +120,17 @@ def load_bundle(name: str, access: Access = DEFAULT_ACCESS) -> LoadedBundle:
     bundle = find_bundle(name, access)
     spec = bundle.spec
     generator = Generator(spec.generator_config())
-    encoder = Encoder(spec.encoder_config())
+    encoder = make_encoder(spec.encoder_config())
     shape = spec.decomposition_config()
     decomposition = None if shape is None else Decomposition(shape)
-    for part, network in ((spec.generator, generator), (spec.encoder, encoder), (spec.decomposition, decomposition)):
+    identity = None if spec.identity is None else IdentityNetwork(spec.identity.config()).eval().requires_grad_(False)
+    parts = (
+        (spec.generator, generator),
+        (spec.encoder, encoder),
+        (spec.decomposition, decomposition),
+        (spec.identity, identity),
+    )
+    for part, network in parts:
         if part is None or network is None:
             continue
         _load_into(network, read_weights(bundle, part.file, part.sha256), f"bundle {spec.name}: {part.file}")
@@ -131,7 +141,12 @@ def load_bundle(name: str, access: Access = DEFAULT_ACCESS) -> LoadedBundle:
         if found != wanted:
             raise BundleError(f"bundle {spec.name}: direction {edit!r} must have shape {wanted}, got {found}")
     model = InversionModel(encoder, generator, decomposition).eval().requires_grad_(False)
-    return LoadedBundle(bundle=bundle, model=model, directions={edit: directions[edit] for edit in spec.edits})
+    return LoadedBundle(
+        bundle=bundle,
+        model=model,
+        directions={edit: directions[edit] for edit in spec.edits},
+        identity=identity,
+    )
 
 
 def direction_shape(edit: EditSpec, generator: Generator) -> tuple[int, ...]:
@@ -161,6 +176,7 @@ def save_bundle(
     model: InversionModel,
     directions: Mapping[str, Tensor],
     card: str,
+    identity: IdentityNetwork | None = None,
     dtype: torch.dtype = torch.float16,
 ) -> Bundle:
     """Write a bundle.
@@ -171,6 +187,7 @@ def save_bundle(
         model: Networks to store.
         directions: Tensor per named edit.
         card: The model card, Markdown.
+        identity: Network that measures whether an edit kept the face's identity.
         dtype: What the weights are stored in; half precision halves the size and changes images by less than one
             grey level in 255.
 
@@ -186,6 +203,8 @@ def save_bundle(
     }
     if model.decomposition is not None:
         parts["decomposition"] = model.decomposition.state_dict()
+    if identity is not None:
+        parts["identity"] = identity.state_dict()
     for name, tensors in parts.items():
         stored = {k: v.to(dtype).contiguous() for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
         data = save_tensors(stored)

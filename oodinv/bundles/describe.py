@@ -18,9 +18,13 @@ def describe_bundle(name: str) -> str:
     lines = [
         f"{spec.name} {spec.version}, setting {spec.setting}, {spec.resolution} px, licence {spec.licence}",
         f"sha256 {bundle.sha256}",
+        f"encoder {spec.encoder.kind}",
         "no decomposition: nothing is aligned, nothing kept from the photo"
         if spec.decomposition is None
         else f"levels {list(spec.decomposition.levels)}, {spec.decomposition.num_iterations} alignment rounds",
+        "no identity network: id_similarity stays empty"
+        if spec.identity is None
+        else f"identity network, {spec.identity.input_resolution} px",
         "edits" if spec.edits else "no edits",
     ]
     for edit, what in spec.edits.items():

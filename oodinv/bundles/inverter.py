@@ -28,6 +28,7 @@ class Inverter:
         self.noise: NoiseMode = noise
         self._model = loaded.model.to(self.device)
         self._directions = {name: tensor.to(self.device) for name, tensor in loaded.directions.items()}
+        self._identity = None if loaded.identity is None else loaded.identity.to(self.device)
 
     @classmethod
     def from_bundle(
@@ -80,6 +81,23 @@ class Inverter:
     def synthesise(self, w_plus: Float[Tensor, "batch layers style_dim"]) -> Float[Tensor, "batch 3 size size"]:
         """The generator alone, without alignment."""
         return self._model.generator.synthesise(w_plus.to(self.device), noise=self.noise)
+
+    @torch.inference_mode()
+    def similarity(
+        self, a: Float[Tensor, "batch 3 size size"], b: Float[Tensor, "batch 3 size size"]
+    ) -> Float[Tensor, " batch"] | None:
+        """How much two faces are one person's, by the bundle's identity network.
+
+        Args:
+            a: FFHQ-aligned crops, RGB in [-1, 1].
+            b: As many others.
+
+        Returns:
+            Cosines, 1 for the same picture; None where the bundle has no identity network.
+        """
+        if self._identity is None:
+            return None
+        return self._identity.similarity(a.to(self.device), b.to(self.device))
 
     def offset(self, edits: Sequence[Edit]) -> Float[Tensor, "1 layers style_dim"]:
         """What a set of edits adds to `w_plus`."""

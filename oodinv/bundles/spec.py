@@ -5,11 +5,15 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from oodinv.models.decomposition import Choices, DecompositionConfig
 from oodinv.models.e4e import EncoderConfig
-from oodinv.models.encoding import EncoderShape
+from oodinv.models.encoders import AnyEncoderConfig
+from oodinv.models.encoding import EncoderShape, check_fit
+from oodinv.models.featurestyle import FeatureStyleConfig
+from oodinv.models.identity import IdentityConfig
+from oodinv.models.restyle import RestyleConfig
 from oodinv.models.stylegan2 import GeneratorConfig
 
 FORMAT = 1
@@ -29,6 +33,7 @@ def _plain_name(name: str) -> str:
 
 FileName = Annotated[str, AfterValidator(_plain_name)]
 Count = Annotated[int, Field(gt=0)]
+PerStage = tuple[Count, Count, Count, Count]
 
 
 class _Strict(BaseModel):
@@ -60,8 +65,8 @@ class E4eSpec(WeightsFile):
     kind: Literal["e4e"]
     input_resolution: Literal[16, 32, 64, 128, 256, 512]
     stem_width: Count
-    widths: tuple[Count, Count, Count, Count]
-    units: tuple[Count, Count, Count, Count]
+    widths: PerStage
+    units: PerStage
     head_width: Count
     num_coarse: int
     num_middle: int
@@ -75,7 +80,72 @@ class E4eSpec(WeightsFile):
         return EncoderConfig(num_layers=generator.num_layers, style_dim=generator.style_dim, **fields)
 
 
-EncoderSpec = E4eSpec  # | RestyleSpec | FeatureStyleSpec, told apart by `kind`
+class RestyleSpec(WeightsFile):
+    """Shape of a ReStyle encoder; see `RestyleConfig`."""
+
+    kind: Literal["restyle"]
+    input_resolution: Literal[16, 32, 64, 128, 256, 512]
+    stem_width: Count
+    widths: PerStage
+    units: PerStage
+    head_width: Count
+    progressive: bool
+    num_passes: Count
+
+    def config(self, generator: GeneratorConfig) -> RestyleConfig:
+        """The shape, with what follows from the generator."""
+        fields = self.model_dump(exclude={"file", "sha256", "kind"})
+        return RestyleConfig(num_layers=generator.num_layers, style_dim=generator.style_dim, **fields)
+
+
+class FeatureStyleSpec(WeightsFile):
+    """Shape of a Feature-Style encoder; see `FeatureStyleConfig`."""
+
+    kind: Literal["featurestyle"]
+    input_resolution: Literal[64, 128, 256, 512]
+    stem_width: Count
+    widths: PerStage
+    units: PerStage
+    pooled: Count
+    content_width: Count
+    inject_content: bool
+
+    def config(self, generator: GeneratorConfig) -> FeatureStyleConfig:
+        """The shape, with what follows from the generator."""
+        fields = self.model_dump(exclude={"file", "sha256", "kind"})
+        return FeatureStyleConfig(num_layers=generator.num_layers, style_dim=generator.style_dim, **fields)
+
+
+_ENCODERS = ("e4e", "restyle", "featurestyle")
+
+
+def _known_kind(encoder: Any) -> Any:
+    """Say it plainly; the union's own message is about tags."""
+    if isinstance(encoder, dict) and encoder.get("kind") not in _ENCODERS:
+        raise ValueError(
+            f"kind must be one of {', '.join(_ENCODERS)}, got {encoder.get('kind')!r:.60}: the bundle was made by "
+            "another version"
+        )
+    return encoder
+
+
+EncoderSpec = Annotated[
+    E4eSpec | RestyleSpec | FeatureStyleSpec, Field(discriminator="kind"), BeforeValidator(_known_kind)
+]
+
+
+class IdentitySpec(WeightsFile):
+    """Shape of an identity network; see `IdentityConfig`."""
+
+    input_resolution: Annotated[int, Field(gt=0, multiple_of=16)]
+    stem_width: Count
+    widths: PerStage
+    units: PerStage
+    embedding_dim: Count
+
+    def config(self) -> IdentityConfig:
+        """The shape."""
+        return IdentityConfig(**self.model_dump(exclude={"file", "sha256"}))
 
 
 class ChoicesSpec(_Strict):
@@ -132,13 +202,15 @@ class BundleSpec(_Strict):
     decomposition: DecompositionSpec | None
     """None: nothing is aligned and nothing kept from the photo."""
     directions: DirectionsSpec
+    identity: IdentitySpec | None = None
+    """Measures whether an edit kept the face's identity; None: nothing measures it."""
     licence: str
     provenance: str
     card: FileName = "card.md"
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "BundleSpec":
-        self.encoder_config()
+        check_fit(self.encoder_config(), self.generator_config())
         self.decomposition_config()
         num_layers = self.generator_config().num_layers
         for name, edit in self.edits.items():
@@ -155,7 +227,7 @@ class BundleSpec(_Strict):
     @property
     def files(self) -> list[WeightsFile]:
         """All weights files."""
-        parts = [self.generator, self.encoder, self.decomposition, self.directions]
+        parts = [self.generator, self.encoder, self.decomposition, self.directions, self.identity]
         return [part for part in parts if part is not None]
 
     def generator_config(self) -> GeneratorConfig:
@@ -163,7 +235,7 @@ class BundleSpec(_Strict):
         fields = self.generator.model_dump(exclude={"file", "sha256"})
         return GeneratorConfig(resolution=self.resolution, **fields)
 
-    def encoder_config(self) -> EncoderConfig:
+    def encoder_config(self) -> AnyEncoderConfig:
         """The encoder's shape."""
         return self.encoder.config(self.generator_config())
 

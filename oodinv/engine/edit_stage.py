@@ -174,6 +174,7 @@ class EditStage:
             "compose": edited.compose,
             "ood_area": face.ood_area,
             "recon_psnr": face.recon_psnr,
+            "id_similarity": edited.id_similarity,
             "seed": self._settings.seed,
             "model_ms": milliseconds,
         }

@@ -50,6 +50,8 @@ class EditedFace:
     ood_mask: Float32[np.ndarray, "1 size size"] = field(repr=False)
     """In steps of 1/255: where the mask's picture is white, the photo is kept bit for bit."""
     compose: ComposeMode
+    id_similarity: float | None
+    """Cosine of identity between the photographed crop and `reconstruction`; None without an identity network."""
 
 
 def invert_face(
@@ -76,12 +78,15 @@ def edit_face(inverter: Inverter, face: InvertedFace, edits: Sequence[Edit]) -> 
     edited = inverter.edit(face.inversion, edits) if edits else face.inversion
     # A residual of nothing is nothing: the reconstruction itself always replaces.
     compose: ComposeMode = choose_mode(face.transform) if edits else "replace"
+    # As it is written: out of range a picture cannot be.
+    similarity = inverter.similarity(edited.crop, edited.reconstruction.clamp(-1, 1))
     return EditedFace(
         generated=edited.generated[0].float().cpu().numpy(),
         identity=face.inversion.generated[0].float().cpu().numpy(),
         reconstruction=edited.reconstruction[0].float().cpu().numpy(),
         ood_mask=_to_eight_bits(edited.ood_mask[0].float().cpu().numpy()),
         compose=compose,
+        id_similarity=None if similarity is None else float(similarity),
     )
 
 

@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from oodinv.models.stylegan2 import GeneratorConfig
+
 Draw = Callable[[Tensor], Tensor]
 """Offsets from `latent_avg` [batch, layers, style_dim] to the plain generator's images."""
 
@@ -42,6 +44,10 @@ class EncoderShape(Protocol):
     def map_channels(self) -> dict[int, int]:
         """Channels of `Encoding.feature_maps` by resolution."""
 
+    @property
+    def content_channels(self) -> dict[int, int]:
+        """Channels of `Encoding.content` by resolution; empty for most encoders."""
+
 
 class CropEncoder(nn.Module, ABC):
     """An encoder: crops in [-1, 1] of any size to an `Encoding`."""
@@ -51,3 +57,33 @@ class CropEncoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, crop: Float[Tensor, "batch 3 size size"], draw: Draw | None = None) -> Encoding:
         """Encode crops; `draw` is for encoders that look at what their styles give and correct them."""
+
+
+def check_fit(encoder: EncoderShape, generator: GeneratorConfig) -> None:
+    """Refuse an encoder whose styles or content the generator cannot take.
+
+    Raises:
+        ValueError: With what the encoder gives and what the generator takes.
+    """
+    if encoder.num_layers != generator.num_layers:
+        raise ValueError(
+            f"the encoder gives {encoder.num_layers} styles, the generator takes {generator.num_layers}: they are not "
+            "of one model"
+        )
+    if encoder.style_dim != generator.style_dim:
+        raise ValueError(
+            f"the encoder's styles have {encoder.style_dim} numbers, the generator's {generator.style_dim}: they are "
+            "not of one model"
+        )
+    for resolution, channels in encoder.content_channels.items():
+        # What replaces the last map would reach no picture.
+        if resolution not in generator.resolutions[:-1]:
+            raise ValueError(
+                f"the encoder gives content at {resolution} x {resolution}, the generator takes it at one of "
+                f"{generator.resolutions[:-1]}: they are not of one model"
+            )
+        if channels != generator.channels(resolution):
+            raise ValueError(
+                f"the encoder's content at {resolution} x {resolution} has {channels} channels, the generator's map "
+                f"it replaces has {generator.channels(resolution)}: they are not of one model"
+            )

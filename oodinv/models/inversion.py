@@ -10,7 +10,7 @@ from torch import Generator as Rng
 from torch import Tensor, nn
 
 from oodinv.models.decomposition import Alignment, Composition, Decomposition, Guide, LevelAligner, blend, compose_masks
-from oodinv.models.encoding import CropEncoder
+from oodinv.models.encoding import CropEncoder, Encoding, check_fit
 from oodinv.models.stylegan2 import Generator, NoiseMode
 
 
@@ -55,16 +55,7 @@ class InversionModel(nn.Module):
 
     def __init__(self, encoder: CropEncoder, generator: Generator, decomposition: Decomposition | None):
         super().__init__()
-        if encoder.config.num_layers != generator.config.num_layers:
-            raise ValueError(
-                f"the encoder gives {encoder.config.num_layers} styles, the generator takes "
-                f"{generator.config.num_layers}: they are not of one model"
-            )
-        if encoder.config.style_dim != generator.config.style_dim:
-            raise ValueError(
-                f"the encoder's styles have {encoder.config.style_dim} numbers, the generator's "
-                f"{generator.config.style_dim}: they are not of one model"
-            )
+        check_fit(encoder.config, generator.config)
         self.encoder = encoder
         self.generator = generator
         self.decomposition = decomposition
@@ -96,15 +87,22 @@ class InversionModel(nn.Module):
         if crop.shape[-1] != size:
             raise ValueError(f"crops must be {size} pixels wide, the generator's resolution; got {crop.shape[-1]}")
 
-        def draw(delta_w: Tensor) -> Tensor:
-            return self.generator.synthesise(self.generator.latent_avg + delta_w, noise=noise, rng=rng)
-
-        encoding = self.encoder(crop, draw)
+        encoding = self.encode(crop, noise=noise, rng=rng)
         w_plus = self.generator.latent_avg + encoding.delta_w
         drawn = None
         if plain or (self.decomposition is not None and self.decomposition.config.choices.see_error):
             drawn = self.generator.synthesise(w_plus, noise=noise, rng=rng, content=encoding.content)
         return self.align(crop, w_plus, encoding.feature_maps, drawn, content=encoding.content, noise=noise, rng=rng)
+
+    def encode(
+        self, crop: Float[Tensor, "batch 3 size size"], *, noise: NoiseMode = "fixed", rng: Rng | None = None
+    ) -> Encoding:
+        """The encoder alone; one that corrects its styles sees them drawn plainly, without alignment or content."""
+
+        def draw(delta_w: Tensor) -> Tensor:
+            return self.generator.synthesise(self.generator.latent_avg + delta_w, noise=noise, rng=rng)
+
+        return self.encoder(crop, draw)
 
     def align(
         self,

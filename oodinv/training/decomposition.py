@@ -96,10 +96,10 @@ def _invert(model: InversionModel, crop: Float[Tensor, "batch 3 size size"]) -> 
     """`InversionModel.invert` with gradient to the decomposition only."""
     with torch.autocast(crop.device.type, torch.bfloat16):
         with torch.no_grad():
-            encoding = model.encoder(crop)
+            encoding = model.encode(crop)
             w_plus = model.generator.latent_avg + encoding.delta_w.float()
-            plain = model.generator.synthesise(w_plus).float()
-        return model.align(crop, w_plus, encoding.feature_maps, plain)
+            plain = model.generator.synthesise(w_plus, content=encoding.content).float()
+        return model.align(crop, w_plus, encoding.feature_maps, plain, content=encoding.content)
 
 
 def _loss(
