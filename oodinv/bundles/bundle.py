@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
+from safetensors.torch import save_file as save_tensors
 from torch import Tensor
 
 from oodinv.bundles.remote import fetch_bundle
@@ -194,22 +194,48 @@ def save_bundle(
     Returns:
         The bundle as read back.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    content = json.loads(json.dumps(dict(fields)))
-    parts: dict[str, Mapping[str, Tensor]] = {
+    weights: dict[str, Mapping[str, Tensor]] = {
         "generator": model.generator.state_dict(),
         "encoder": model.encoder.state_dict(),
         "directions": directions,
     }
     if model.decomposition is not None:
-        parts["decomposition"] = model.decomposition.state_dict()
+        weights["decomposition"] = model.decomposition.state_dict()
     if identity is not None:
-        parts["identity"] = identity.state_dict()
-    for name, tensors in parts.items():
-        stored = {k: v.to(dtype).contiguous() for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
-        data = save_tensors(stored)
-        (folder / f"{name}.safetensors").write_bytes(data)
-        content[name] |= {"file": f"{name}.safetensors", "sha256": hashlib.sha256(data).hexdigest()}
+        weights["identity"] = identity.state_dict()
+    return write_bundle(folder, fields=fields, weights=weights, card=card, dtype=dtype)
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    fields: Mapping[str, Any],
+    weights: Mapping[str, Mapping[str, Tensor]],
+    card: str,
+    dtype: torch.dtype,
+) -> Bundle:
+    """Write a bundle from weights alone; `save_bundle` says what the arguments are.
+
+    One part at a time is in memory besides the weights themselves.
+
+    Args:
+        folder: Where to.
+        fields: `bundle.json`.
+        weights: By part, as a network's state dict names them.
+        card: The model card.
+        dtype: What the weights are stored in.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    content = json.loads(json.dumps(dict(fields)))
+    for name, tensors in weights.items():
+        stored = {
+            k: v.detach().to(dtype).contiguous() for k, v in tensors.items() if not k.endswith("num_batches_tracked")
+        }
+        path = folder / f"{name}.safetensors"
+        save_tensors(stored, path)
+        with open(path, "rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        content[name] |= {"file": path.name, "sha256": sha256}
     (folder / "card.md").write_text(card)
     (folder / "bundle.json").write_text(json.dumps(content, indent=2) + "\n")
     return find_bundle(str(folder))

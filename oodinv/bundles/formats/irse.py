@@ -80,3 +80,28 @@ def numbered_through(units: Four) -> Callable[..., Numbers]:
         return sum(units[:stage]) + unit, *rest
 
     return number
+
+
+def head_rows() -> tuple[Row, ...]:
+    """The table of style heads on a backbone."""
+    return (
+        Row("styles.{}.convs.{}.*", "heads.{}.convs.{}.*"),
+        Row("styles.{}.linear.*", "heads.{}.linear.*"),
+    )
+
+
+def head_depths(tensors: Mapping[str, Tensor], what: str) -> list[int]:
+    """Convolutions of each style head; every one is followed by an activation without weights.
+
+    Raises:
+        BundleError: There are none, or so many that the image would be larger than any encoder reads.
+    """
+    depths = []
+    for head in range(count(tensors, "styles.{}.linear.weight")):
+        depth = 0
+        while f"styles.{head}.convs.{2 * depth}.weight" in tensors:
+            depth += 1
+        depths.append(depth)
+    if not depths or not 1 <= depths[0] <= 5:
+        raise BundleError(f"{what}: expected style heads of 1 to 5 convolutions at the coarsest level, got {depths}")
+    return depths

@@ -46,7 +46,9 @@ def agreed(averages: Mapping[str, Tensor]) -> Float[Tensor, " style_dim"] | None
     for name in names[1:]:
         first, other = averages[names[0]], averages[name]
         if first.shape != other.shape:
-            raise BundleError(f"latent_avg of {names[0]} has shape {tuple(first.shape)}, of {name} {tuple(other.shape)}")
+            raise BundleError(
+                f"latent_avg of {names[0]} has shape {tuple(first.shape)}, of {name} {tuple(other.shape)}"
+            )
         difference = float((first - other).abs().max())
         if difference > _SAME:
             raise BundleError(

@@ -7,12 +7,13 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from oodinv.models.e4e import EncoderConfig
+from oodinv.models.encoders import AnyEncoderConfig
+from oodinv.models.identity import IdentityConfig
 from oodinv.models.stylegan2 import GeneratorConfig
 
 Setting = Literal["paper", "improved"]
-Role = Literal["generator", "encoder", "decomposition"]
-ROLES: tuple[Role, ...] = ("generator", "encoder", "decomposition")
+Role = Literal["generator", "encoder", "decomposition", "identity"]
+ROLES: tuple[Role, ...] = ("generator", "encoder", "decomposition", "identity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class GeneratorPart:
 class EncoderPart:
     """An encoder."""
 
-    config: EncoderConfig
+    config: AnyEncoderConfig
     weights: Mapping[str, Tensor] = field(repr=False)
     absolute: bool = False
     """Its heads give `w_plus` itself, not the offset from `latent_avg`."""
@@ -38,8 +39,10 @@ class EncoderPart:
 
 @dataclass(frozen=True, kw_only=True)
 class DecompositionPart:
-    """A released decomposition, still under its published names: they count from the finest level, and which
-    resolution that is only the encoder knows."""
+    """A released decomposition, still under its published names.
+
+    They count from the finest level, and which resolution that is only the encoder knows.
+    """
 
     generator_channels: tuple[int, ...]
     """Fine to coarse."""
@@ -49,10 +52,23 @@ class DecompositionPart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IdentityPart:
+    """A network that tells faces apart."""
+
+    config: IdentityConfig
+    weights: Mapping[str, Tensor] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parts:
     """All that one file holds."""
 
     generator: GeneratorPart | None = None
     encoder: EncoderPart | None = None
     decomposition: DecompositionPart | None = None
+    identity: IdentityPart | None = None
     latent_avg: Float[Tensor, " style_dim"] | None = None
+
+    def roles(self) -> list[Role]:
+        """What there is."""
+        return [role for role in ROLES if getattr(self, role) is not None]

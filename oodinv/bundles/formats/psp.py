@@ -12,19 +12,15 @@ from typing import Any
 
 from torch import Tensor
 
-from oodinv.bundles.formats import rosinality
+from oodinv.bundles.formats import restyle, rosinality
 from oodinv.bundles.formats.generator_shape import num_styles
-from oodinv.bundles.formats.irse import COUNTERS, backbone_rows, backbone_shape
+from oodinv.bundles.formats.irse import COUNTERS, backbone_rows, backbone_shape, head_depths, head_rows
 from oodinv.bundles.formats.latent_avg import one_style
 from oodinv.bundles.formats.parts import EncoderPart, Parts, Setting
-from oodinv.bundles.formats.table import Row, axis, count, to_ours, weights_of
+from oodinv.bundles.formats.table import Row, axis, to_ours, weights_of
 from oodinv.bundles.spec import BundleError
 from oodinv.models.e4e import Encoder, EncoderConfig
 
-HEADS = (
-    Row("styles.{}.convs.{}.*", "heads.{}.convs.{}.*"),
-    Row("styles.{}.linear.*", "heads.{}.linear.*"),
-)
 PYRAMID = (
     Row("latlayer1.*", "lateral_middle.*"),
     Row("latlayer2.*", "lateral_fine.*"),
@@ -32,7 +28,11 @@ PYRAMID = (
 DROPPED_PARTS = ("residue.", "grid_align.")
 """HFGI's own refinement."""
 
-_PROGRESSIVE = {"Encoder4Editing": True, "GradualStyleEncoder": False}
+PYRAMIDS = {"Encoder4Editing": True, "GradualStyleEncoder": False}
+"""e4e and pSp by their `encoder_type`, and whether every layer is an offset from the first head's code."""
+RESTYLES = {"ProgressiveBackboneEncoder": True, "BackboneEncoder": False}
+"""ReStyle over e4e and over pSp."""
+KNOWN = ", ".join((*PYRAMIDS, *RESTYLES))
 
 
 def is_checkpoint(content: Any) -> bool:
@@ -60,8 +60,7 @@ def read_checkpoint(content: Mapping[str, Any], what: str, setting: Setting) -> 
     kind = options.get("encoder_type")
     if kind is None:
         raise BundleError(
-            f"{what}: its opts must say encoder_type ({' or '.join(_PROGRESSIVE)}), which of them the weights are made "
-            "for cannot be seen from the weights"
+            f"{what}: its opts must say encoder_type (one of {KNOWN}): from the weights alone it cannot be told"
         )
     encoder = _read_encoder(parts["encoder."], str(kind), f"{what}, encoder", options, setting)
     _check_size(options, encoder, what)
@@ -92,9 +91,11 @@ def _options(opts: Any, what: str) -> Mapping[str, Any]:
 def _read_encoder(
     tensors: Mapping[str, Tensor], kind: str, what: str, options: Mapping[str, Any], setting: Setting
 ) -> EncoderPart:
-    if kind in _PROGRESSIVE:
-        return read_pyramid_encoder(tensors, what, setting, progressive=_PROGRESSIVE[kind])
-    raise BundleError(f"{what} is a {kind[:60]}: expected one of {', '.join(_PROGRESSIVE)}")
+    if kind in PYRAMIDS:
+        return read_pyramid_encoder(tensors, what, setting, progressive=PYRAMIDS[kind])
+    if kind in RESTYLES:
+        return restyle.read_encoder(tensors, what, options, progressive=RESTYLES[kind])
+    raise BundleError(f"{what} is a {kind[:60]}: expected one of {KNOWN}")
 
 
 def read_pyramid_encoder(
@@ -136,26 +137,9 @@ def read_pyramid_encoder(
         antialias=setting == "improved",
         progressive=progressive,
     )
-    rows = (*backbone_rows(shape.units), *HEADS, *PYRAMID)
+    rows = (*backbone_rows(shape.units), *head_rows(), *PYRAMID)
     weights = to_ours(tensors, rows, weights_of(lambda: Encoder(config)), what=what, dropped=COUNTERS)
     return EncoderPart(config=config, weights=weights)
-
-
-def head_depths(tensors: Mapping[str, Tensor], what: str) -> list[int]:
-    """Convolutions of each style head; every one is followed by an activation without weights.
-
-    Raises:
-        BundleError: There are none, or so many that the image would be larger than any encoder reads.
-    """
-    depths = []
-    for head in range(count(tensors, "styles.{}.linear.weight")):
-        depth = 0
-        while f"styles.{head}.convs.{2 * depth}.weight" in tensors:
-            depth += 1
-        depths.append(depth)
-    if not depths or not 1 <= depths[0] <= 5:
-        raise BundleError(f"{what}: expected style heads of 1 to 5 convolutions at the coarsest level, got {depths}")
-    return depths
 
 
 def _check_size(options: Mapping[str, Any], encoder: EncoderPart, what: str) -> None:

@@ -7,14 +7,15 @@ e4e's layout, `generator.*` in rosinality's, `avg_latent`. Levels are counted fr
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
-from oodinv.bundles.formats import psp, rosinality
+from oodinv.bundles.formats import featurestyle, psp, restyle, rosinality
 from oodinv.bundles.formats.generator_shape import check_kernels
 from oodinv.bundles.formats.latent_avg import one_style
-from oodinv.bundles.formats.parts import DecompositionPart, Parts, Setting
-from oodinv.bundles.formats.table import Numbers, Row, axis, count, to_ours, weights_of
+from oodinv.bundles.formats.parts import DecompositionPart, EncoderPart, Parts, Setting
+from oodinv.bundles.formats.table import Numbers, Row, axis, count, matches, to_ours, weights_of
 from oodinv.bundles.spec import BundleError
 from oodinv.models.decomposition import Choices, Decomposition, DecompositionConfig
 from oodinv.models.encoding import EncoderShape
@@ -52,9 +53,12 @@ def read_model(tensors: Mapping[str, Tensor], what: str, setting: Setting) -> Pa
     rest = {k: v for k, v in tensors.items() if k.startswith(_WHOLE)}
     decomposition = _read_decomposition(own, what)
     if not whole:
+        unknown = [key for key in rest if not any(matches(pattern, key) for pattern in STRAY)]
+        if unknown:
+            raise BundleError(f"{what} is a save of a part of the model: expected all of it or none, got {unknown[:4]}")
         return Parts(decomposition=decomposition)
     generator = rosinality.read_generator(_under(rest, "generator."), f"{what}, generator")
-    encoder = psp.read_pyramid_encoder(_under(rest, "encoder."), f"{what}, encoder", setting, progressive=True)
+    encoder = _read_encoder(_under(rest, "encoder."), f"{what}, encoder", setting)
     average = tensors.get("avg_latent")
     return Parts(
         generator=generator,
@@ -62,6 +66,15 @@ def read_model(tensors: Mapping[str, Tensor], what: str, setting: Setting) -> Pa
         decomposition=decomposition,
         latent_avg=None if average is None else one_style(average, encoder.config.style_dim, what),
     )
+
+
+def _read_encoder(tensors: Mapping[str, Tensor], what: str, setting: Setting) -> EncoderPart:
+    """The released model comes with e4e, ReStyle over e4e, or Feature-Style."""
+    if featurestyle.is_encoder(tensors):
+        return featurestyle.read_encoder(tensors, what, setting)
+    if "latlayer1.weight" in tensors:
+        return psp.read_pyramid_encoder(tensors, what, setting, progressive=True)
+    return restyle.read_encoder(tensors, what, {}, progressive=True)
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -148,4 +161,4 @@ def fit(
 
 def choices(part: DecompositionPart) -> Choices:
     """Those its weights were trained with."""
-    return Choices.paper(conv_bias=part.conv_bias)
+    return replace(Choices.paper(), conv_bias=part.conv_bias)
