@@ -302,6 +302,13 @@ def parse_spec(raw: bytes, sha256: str) -> ParsedSpec:
     try:
         spec = BundleSpec.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        problems = "; ".join(f"{_path(e['loc'])}: {e['msg']}" for e in error.errors()[:5])
         raise BundleError(f"bundle.json is not valid: {problems}") from error
     return ParsedSpec(spec=spec, sha256=sha256, raw=raw)
+
+
+def _path(place: tuple[int | str, ...]) -> str:
+    """Where in the file; pydantic also names the encoder's kind, which is no key there."""
+    if place[:1] == ("encoder",) and place[1:2] and place[1] in _ENCODERS:
+        place = (place[0], *place[2:])
+    return ".".join(map(str, place))
