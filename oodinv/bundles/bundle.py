@@ -119,11 +119,12 @@ def load_bundle(name: str, access: Access = DEFAULT_ACCESS) -> LoadedBundle:
     """
     bundle = find_bundle(name, access)
     spec = bundle.spec
-    generator = Generator(spec.generator_config())
-    encoder = make_encoder(spec.encoder_config())
     shape = spec.decomposition_config()
-    decomposition = None if shape is None else Decomposition(shape)
-    identity = None if spec.identity is None else IdentityNetwork(spec.identity.config()).eval().requires_grad_(False)
+    with torch.device("meta"):  # shapes alone: the file's weights take their places without a second copy
+        generator = Generator(spec.generator_config())
+        encoder = make_encoder(spec.encoder_config())
+        decomposition = None if shape is None else Decomposition(shape)
+        identity = None if spec.identity is None else IdentityNetwork(spec.identity.config())
     parts = (
         (spec.generator, generator),
         (spec.encoder, encoder),
@@ -145,7 +146,7 @@ def load_bundle(name: str, access: Access = DEFAULT_ACCESS) -> LoadedBundle:
         bundle=bundle,
         model=model,
         directions={edit: directions[edit] for edit in spec.edits},
-        identity=identity,
+        identity=None if identity is None else identity.eval().requires_grad_(False),
     )
 
 
@@ -159,14 +160,16 @@ def direction_shape(edit: EditSpec, generator: Generator) -> tuple[int, ...]:
 
 def _load_into(network: torch.nn.Module, tensors: dict[str, Tensor], what: str) -> None:
     # Counters of batch norm are not weights and are not stored.
-    expected = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    found = network.state_dict()
+    counters = {k: torch.zeros_like(v, device="cpu") for k, v in found.items() if k.endswith("num_batches_tracked")}
+    expected = {k: v for k, v in found.items() if k not in counters}
     missing, unknown = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
     if missing or unknown:
         raise BundleError(f"{what} is of another network: missing {missing[:3]}, unknown {unknown[:3]}")
     for key, tensor in tensors.items():
         if tensor.shape != expected[key].shape:
             raise BundleError(f"{what}: {key} must have shape {tuple(expected[key].shape)}, got {tuple(tensor.shape)}")
-    network.load_state_dict(network.state_dict() | tensors)
+    network.load_state_dict(tensors | counters, assign=True)
 
 
 def save_bundle(

@@ -24,7 +24,6 @@ from oodinv.bundles.formats.table import (
 )
 from oodinv.bundles.spec import BundleError
 
-
 ROWS = (
     Row("style_mlp.{}.*", "mapping.layers.{}.*", number=one_more),
     Row("constant_input.weight", "constant"),

@@ -1,13 +1,16 @@
 """A bundle's networks in a published layout, for the code of others."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from oodinv.bundles.bundle import LoadedBundle, load_bundle
 from oodinv.bundles.formats import psp, rosinality
+from oodinv.bundles.formats.generator_shape import RATE_MULTIPLIER
 from oodinv.bundles.formats.irse import backbone_rows, head_rows
 from oodinv.bundles.formats.parts import GeneratorPart
 from oodinv.bundles.formats.table import Row, to_theirs
@@ -48,8 +51,8 @@ def export_bundle(name: str, layout: Layout, out: Path) -> None:
 
 def _generator(loaded: LoadedBundle) -> dict[str, Any]:
     generator = loaded.model.generator
-    _refuse_other_mapping(loaded)
     weights = {name: tensor for name, tensor in generator.state_dict().items() if name != "latent_avg"}
+    weights |= _at_published_rate(loaded)
     state = rosinality.write_generator(GeneratorPart(config=generator.config, weights=weights))
     return {"g_ema": state, "latent_avg": generator.latent_avg[0].clone()}
 
@@ -66,6 +69,12 @@ def _checkpoint(loaded: LoadedBundle) -> dict[str, Any]:
         raise BundleError(
             f"bundle {loaded.bundle.spec.name} has a {loaded.bundle.spec.encoder.kind} encoder: the e4e layout holds "
             "e4e, pSp and ReStyle encoders only"
+        )
+    widths = encoder.config.widths
+    if any(a == b for a, b in pairwise(widths)):
+        raise BundleError(
+            f"bundle {loaded.bundle.spec.name}: its encoder has stages of {', '.join(map(str, widths))} channels: the "
+            "e4e layout tells stages by where channels change, so none may have as many as the one before"
         )
     state = {f"encoder.{name}": tensor for name, tensor in to_theirs(encoder.state_dict(), rows).items()}
     state |= {f"decoder.{name}": tensor for name, tensor in exported["g_ema"].items()}
@@ -93,12 +102,19 @@ def _options(config: EncoderConfig | RestyleConfig, kind: str, size: int) -> dic
     return options
 
 
-def _refuse_other_mapping(loaded: LoadedBundle) -> None:
-    """Published readers take these for granted, whatever the file holds."""
-    config = loaded.model.generator.config
-    if config.mapping_rate_multiplier != 0.01 or not config.normalise_z:
+def _at_published_rate(loaded: LoadedBundle) -> dict[str, Tensor]:
+    """The mapping's weights for the rate multiplier that published readers take for granted.
+
+    A layer is x (W g)ᵀ + b m with g proportional to m: another m takes W and b scaled by the ratio.
+
+    Raises:
+        BundleError: The mapping takes latents as they are, which they cannot know.
+    """
+    generator = loaded.model.generator
+    if not generator.config.normalise_z:
         raise BundleError(
-            f"bundle {loaded.bundle.spec.name} maps its latents otherwise than published layouts can say (rate multiplier "
-            f"{config.mapping_rate_multiplier:g}, normalised latents: {config.normalise_z}); they take 0.01 and "
-            "normalised ones for granted"
+            f"bundle {loaded.bundle.spec.name} maps latents as they are, every published layout normalises them first: "
+            "its generator cannot be written so"
         )
+    ratio = generator.config.mapping_rate_multiplier / RATE_MULTIPLIER
+    return {f"mapping.{name}": tensor * ratio for name, tensor in generator.mapping.state_dict().items()}

@@ -88,9 +88,10 @@ def _read_torch(path: Path, *, mapped: bool) -> Any:
 
 
 def _told(name: str, text: str) -> BundleError:
-    named = re.search(r"(?:GLOBAL|global:?|Unsupported class|function) ([\w.]+\.[\w.]+)", text)
+    named = re.search(r"(?:GLOBAL|Unsupported class|function) ([\w.]+)", text)
     if named is not None:
-        return wants_code(name, named.group(1))
+        path = named.group(1)
+        return wants_code(name, path if "." in path else f"builtins.{path}")
     if "TorchScript" in text:
         return BundleError(f"{name} is a TorchScript archive, which is code: expected a state dict from torch.save")
     reason = (text.strip().splitlines() or ["no reason given"])[0][:120]

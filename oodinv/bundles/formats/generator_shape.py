@@ -12,7 +12,7 @@ from oodinv.bundles.spec import BundleError
 from oodinv.models.stylegan2 import Generator, GeneratorConfig
 
 _LARGEST = 2048
-_RATE_MULTIPLIER = 0.01
+RATE_MULTIPLIER = 0.01
 """Of the mapping layers; fixed in every published layout, which store their weights divided by it as we do."""
 
 
@@ -34,16 +34,14 @@ def shape_of(
     resolutions = [4 * 2**k for k in range(len(channels))]
     if not 8 <= resolutions[-1] <= _LARGEST:
         raise BundleError(f"{what} draws {resolutions[-1]} pixels: expected 8 to {_LARGEST}")
-    widest = max(channels)
-    narrower = [width * r for width, r in zip(channels, resolutions, strict=True) if width < widest]
     config = GeneratorConfig(
         resolution=resolutions[-1],
-        channel_base=narrower[0] if narrower else widest * resolutions[-1],
-        channel_max=widest,
+        channel_base=max(width * r for width, r in zip(channels, resolutions, strict=True)),
+        channel_max=max(channels),
         style_dim=style_dim,
         z_dim=z_dim,
         num_mapping_layers=num_mapping_layers,
-        mapping_rate_multiplier=_RATE_MULTIPLIER,
+        mapping_rate_multiplier=RATE_MULTIPLIER,
     )
     if [config.channels(r) for r in resolutions] != list(channels):
         widths = ", ".join(f"{r}: {width}" for r, width in zip(resolutions, channels, strict=True))

@@ -179,7 +179,7 @@ def _decomposition(
 ) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
     if request.setting != "paper":
         raise BundleError(
-            f"{what} is a released decomposition, whose weights give their pictures only as the released code computes: "
+            f"{what} is a released decomposition, whose weights give their pictures only in the released setting: "
             f"expected --setting paper, got {request.setting}"
         )
     rounds = released.ROUNDS if request.num_iterations is None else request.num_iterations

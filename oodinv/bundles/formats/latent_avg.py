@@ -52,8 +52,8 @@ def agreed(averages: Mapping[str, Tensor]) -> Float[Tensor, " style_dim"] | None
         difference = float((first - other).abs().max())
         if difference > _SAME:
             raise BundleError(
-                f"latent_avg of {names[0]} and {name} differ by {difference:.3g}, expected at most {_SAME:g}: an encoder "
-                "gives offsets from the mean of the generator it was trained with, these two are not of one model"
+                f"latent_avg of {names[0]} and {name} differ by {difference:.3g}, expected at most {_SAME:g}: an "
+                "encoder gives offsets from the mean of the generator it was trained with, these are two models"
             )
     return averages[names[0]] if names else None
 
@@ -91,7 +91,8 @@ def fold(encoder: EncoderPart, latent_avg: Float[Tensor, " style_dim"]) -> dict[
     first head there, of every head elsewhere, subtracts it from every row exactly once.
     """
     weights = dict(encoder.weights)
-    for head in range(1 if encoder.config.progressive else encoder.config.num_layers):
+    progressive = getattr(encoder.config, "progressive", False)
+    for head in range(1 if progressive else encoder.config.num_layers):
         name = f"heads.{head}.linear.bias"
         weights[name] = weights[name].float() - latent_avg
     return weights

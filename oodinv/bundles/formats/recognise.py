@@ -140,7 +140,7 @@ def _describe_unknown(content: Any) -> str:
                 return sentence
     names = list(dicts[0][1]) if dicts else list(content) if isinstance(content, Mapping) else [type(content).__name__]
     return (
-        "none of the known layouts: expected a StyleGAN2 generator (rosinality, BasicSR, NVlabs), an encoder (e4e, pSp, "
-        "ReStyle, Feature-Style), a released decomposition or an IR-SE identity network, it holds "
+        "none of the known layouts: expected a StyleGAN2 generator (rosinality, BasicSR, NVlabs), an encoder (e4e, "
+        "pSp, ReStyle, Feature-Style), a released decomposition or an IR-SE identity network, it holds "
         f"{', '.join(repr(str(name)[:60]) for name in names[:5]) or 'nothing'}"
     )

@@ -132,7 +132,10 @@ def fit(
     finest = max(encoder.map_channels)
     levels = [finest // 2**k for k in range(len(part.generator_channels))]
     for k, level in enumerate(levels):
-        ours = (encoder.map_channels.get(level), generator.channels(level) if level in generator.resolutions else None)
+        ours = (
+            encoder.map_channels.get(level),
+            generator.channels(level) if level in generator.resolutions[1:] else None,
+        )
         theirs = (part.encoder_channels[k], part.generator_channels[k])
         if ours != theirs:
             raise BundleError(

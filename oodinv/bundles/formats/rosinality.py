@@ -25,7 +25,6 @@ from oodinv.bundles.formats.table import (
     to_theirs,
 )
 
-
 ROWS = (
     Row("style.{}.*", "mapping.layers.{}.*", number=one_more),  # style.0 is the normalisation
     Row("input.input", "constant"),
