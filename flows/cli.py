@@ -9,6 +9,12 @@ from typing import Any
 import click
 
 _DETECTORS = click.Choice(["centerface", "face-alignment"])
+_COMPOSITIONS = click.Choice(["repredict", "reuse", "minimum", "follow"])
+_COMPOSITION_HELP = (
+    "Where the mask of an edited face comes from. repredict: flows and masks are predicted anew from the edited face, "
+    "as the released code does; reuse: those of the inversion; minimum: the smaller of both masks; follow: what is "
+    "kept from the photo moves along with the edit.  [default: what the bundle says]"
+)
 DONE, TOO_MANY_FAILED, USER, INFRASTRUCTURE = 0, 1, 2, 3
 
 
@@ -48,7 +54,8 @@ def main() -> None:
     "edits",
     multiple=True,
     metavar="EDIT",
-    help="smile=+1.5; repeat for more products; smile=+1,age=-1 for one combined; identity for the reconstruction.",
+    help="smile=+1.5; repeat for more products; smile=+1,age=-1 for one combined; smile=-2:2:5 for five, from -2 to 2; "
+    "identity for the reconstruction.",
 )
 @click.option(
     "--request",
@@ -56,6 +63,7 @@ def main() -> None:
     help="YAML or JSON file with the same fields; options given here win.",
 )
 @click.option("--bundle", metavar="NAME|DIR|URI", help="Model bundle.  [default: embedded]")
+@click.option("--composition", metavar="NAME", help=_COMPOSITION_HELP)
 @click.option("--detector", help="centerface or face-alignment.  [default: centerface]")
 @click.option("--output", help="photo or crop.  [default: photo]")
 @click.option("--format", "format_", help="jpeg, png or webp.  [default: jpeg]")
@@ -82,21 +90,24 @@ def augment(
     """
     from flows.environment import quiet_and_local
     from flows.read_request import read_request
+    from flows.terminal import warnings_in_terminal
 
     given = options | {"edits": edits or None, "format": format_, "keep": keep.split(",") if keep else None}
     parsed = read_request(request, {name: value for name, value in given.items() if value is not None})
     if parsed.dry_run:
         from flows.dry_run import dry_run
 
-        click.echo(dry_run(parsed))
+        with warnings_in_terminal():
+            plan = dry_run(parsed)
+        click.echo(plan)
         return
     if parsed.credentials_block is None:
         from flows.prepare import prepare
 
         # Refused here, before an orchestrator is started for it.
-        prepare(parsed)
+        prepare(parsed, warn=False)
     quiet_and_local()
-    from flows.run import run_augment, warnings_in_terminal
+    from flows.run import run_augment
     from flows.summary import RunEndedBadly, TooManyFailed
 
     try:
@@ -111,19 +122,34 @@ def augment(
 
 @main.command()
 @click.argument("photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--edit", "edit_text", required=True, metavar="EDIT", help="smile=+1.5 or smile=+1,age=-1.")
 @click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="File to write; its suffix says the format."
+    "--edit",
+    "edit_text",
+    required=True,
+    metavar="EDIT",
+    help="smile=+1.5 or smile=+1,age=-1; smile=-2:2:5 for five steps from -2 to 2.",
+)
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File to write; its suffix says the format. A sweep writes one file for each step, named after it: with "
+    "OUT.png, OUT_smile_m2.00.png and so on.",
 )
 @click.option("--bundle", default="embedded", show_default=True, metavar="NAME|DIR")
+@click.option("--composition", type=_COMPOSITIONS, help=_COMPOSITION_HELP)
 @click.option("--detector", type=_DETECTORS, default="centerface", show_default=True)
 @_plain_errors
-def edit(photo: Path, edit_text: str, out: Path, bundle: str, detector: str) -> None:
+def edit(photo: Path, edit_text: str, out: Path, **options: Any) -> None:
     """Edit the faces of one photo, without a dataset."""
     from flows.single import edit_file
+    from flows.terminal import warnings_in_terminal
 
-    faces = edit_file(photo, edit_text, out, bundle=bundle, detector=detector)
-    click.echo(f"{out}: {faces} face{'s' if faces != 1 else ''} edited")
+    with warnings_in_terminal():
+        edited = edit_file(photo, edit_text, out, **options)
+    for path in edited.paths:
+        click.echo(f"{path}: {edited.num_faces} face{'s' if edited.num_faces != 1 else ''} edited")
 
 
 @main.command()

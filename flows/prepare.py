@@ -4,6 +4,7 @@ import os
 
 from flows.request import AugmentRequest
 from oodinv.bundles.bundle import find_bundle
+from oodinv.bundles.safe_range import warn_beyond_safe_range
 from oodinv.edits import EditError, parse_edit
 from oodinv.engine.settings import RunSettings, edit_product, faces_product
 from oodinv.faces import load_detector
@@ -12,8 +13,13 @@ from oodinv.ledger.preflight import check_locations, check_readable
 from oodinv.store import Access, LocationError, open_source
 
 
-def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
-    """Check a request and derive its products; `write=False` leaves no trace in the target.
+def prepare(request: AugmentRequest, *, write: bool = True, warn: bool = True) -> RunSettings:
+    """Check a request and derive its products.
+
+    Args:
+        request: What is asked for.
+        write: False leaves no trace in the target.
+        warn: Log what is allowed but unwise.
 
     Raises:
         LocationError, BundleError, EditError, DetectorUnavailable: With what was expected and what to do.
@@ -25,6 +31,8 @@ def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
     for edit in {edit.name for combined in edits for edit in combined}:
         if edit not in known:
             raise EditError(f"bundle {bundle.spec.name!r} has no edit {edit!r}: it has {sorted(known)}")
+    if warn:
+        warn_beyond_safe_range(bundle.spec, edits)
     detector = load_detector(request.detector)
     faces = faces_product(detector.name, detector.weights_sha256)
     products = tuple(
@@ -37,6 +45,7 @@ def prepare(request: AugmentRequest, *, write: bool = True) -> RunSettings:
             quality=request.quality,
             keep=frozenset(request.keep),
             seed=request.seed,
+            composition=request.composition,
         )
         for combined in edits
     )

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from oodinv.edits import format_edits, parse_edit
+from oodinv.edits import expand_edits
+from oodinv.edits.sweep import MOST_PRODUCTS
 from oodinv.report.cost import Prices
 
 
@@ -33,9 +34,16 @@ class AugmentRequest(BaseModel):
     target: str = Field(description="Dataset: a folder or s3://bucket/prefix; an existing one is continued")
     edits: tuple[str, ...] = Field(
         min_length=1,
-        description="Each becomes a product: smile=+1.5, or several combined: smile=+1.5,age=-1, or identity",
+        description="Each becomes a product: smile=+1.5, or several combined: smile=+1.5,age=-1, or identity. A sweep "
+        "becomes several: smile=-2:2:5 = from -2 to 2 in five",
     )
     bundle: str = Field(default="embedded", description="Model bundle: a name, a folder or s3://bucket/prefix")
+    composition: Literal["repredict", "reuse", "minimum", "follow"] | None = Field(
+        default=None,
+        description="Where the mask of an edited face comes from; empty = what the bundle says. repredict: flows and "
+        "masks are predicted anew from the edited face, as the released code does. reuse: those of the inversion. "
+        "minimum: the smaller of both masks. follow: what is kept from the photo moves along with the edit",
+    )
     detector: Literal["centerface", "face-alignment"] = Field(default="centerface", description="Face detector")
     output: Literal["photo", "crop"] = Field(default="photo", description="Write whole photos, or one crop per face")
     format: Literal["jpeg", "png", "webp"] = Field(default="jpeg", description="File format of the images")
@@ -83,7 +91,9 @@ class AugmentRequest(BaseModel):
     @field_validator("edits")
     @classmethod
     def _edits_are_readable_and_differ(cls, edits: tuple[str, ...]) -> tuple[str, ...]:
-        canonical = [format_edits(parse_edit(text)) for text in edits]
+        canonical = [edit for text in edits for edit in expand_edits(text)]
+        if len(canonical) > MOST_PRODUCTS:
+            raise ValueError(f"at most {MOST_PRODUCTS} edits can be asked for at once, these make {len(canonical)}")
         doubled = sorted({text for text in canonical if canonical.count(text) > 1})
         if doubled:
             raise ValueError(f"every edit may be asked for once, got {doubled} twice")

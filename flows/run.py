@@ -1,13 +1,7 @@
 """The augment flow, started from a command line."""
 
-import logging
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import httpx
 from prefect.exceptions import PrefectException
-from tqdm import tqdm
 
 from flows.augment import augment, judge, last_summary
 from flows.request import AugmentRequest
@@ -41,19 +35,3 @@ def run_augment(request: AugmentRequest) -> RunSummary:
         ) from error
     assert summary is not None  # a dry run never comes here
     return summary
-
-
-class _AboveTheBar(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(f"oodinv: {record.getMessage()}", file=sys.stderr)
-
-
-@contextmanager
-def warnings_in_terminal() -> Iterator[None]:
-    """Warnings of the run above the progress bar; the rest is in the run's log."""
-    handler, logger = _AboveTheBar(level=logging.WARNING), logging.getLogger("oodinv")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)

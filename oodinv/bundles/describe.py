@@ -25,11 +25,12 @@ def describe_bundle(name: str) -> str:
         "no identity network: id_similarity stays empty"
         if spec.identity is None
         else f"identity network, {spec.identity.input_resolution} px",
-        "edits" if spec.edits else "no edits",
+        "edits: unit; safe range; space and rows of w_plus" if spec.edits else "no edits",
     ]
     for edit, what in spec.edits.items():
         low, high = what.safe_range
-        lines.append(f"  {edit}: {what.unit}; safe from {low:g} to {high:g}")
+        where = what.space if what.space == "style" else f"{what.space} {what.layers[0]}:{what.layers[1]}"
+        lines.append(f"  {edit}: {what.unit}; safe from {low:g} to {high:g}; {where}")
     card = bundle.folder / spec.card
     return "\n".join(lines) + ("\n\n" + card.read_text() if card.is_file() else "")
 

@@ -7,7 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oodinv.bundles.bundle import LoadedBundle, load_bundle
+from oodinv.bundles.offset import Offset
+from oodinv.bundles.shape import generator_shape
 from oodinv.edits import Edit, EditError
+from oodinv.edits.raw import RawEdit
+from oodinv.edits.shape import Space
+from oodinv.models.decomposition import Composition
 from oodinv.models.inversion import Inversion
 from oodinv.models.stylegan2 import NoiseMode
 from oodinv.store import DEFAULT_ACCESS, Access
@@ -20,6 +25,7 @@ class Inverter:
         inverter = Inverter.from_bundle("embedded")
         inversion = inverter.invert(crops)
         smiling = inverter.edit(inversion, [Edit("smile", 1.5)])
+        moved = inverter.edit(inversion, [Edit.raw(direction, 2.0), Edit("age", -1)])
     """
 
     def __init__(self, loaded: LoadedBundle, *, device: str | torch.device = "cpu", noise: NoiseMode = "fixed"):
@@ -29,6 +35,7 @@ class Inverter:
         self._model = loaded.model.to(self.device)
         self._directions = {name: tensor.to(self.device) for name, tensor in loaded.directions.items()}
         self._identity = None if loaded.identity is None else loaded.identity.to(self.device)
+        self._shape = generator_shape(self._model.generator)
 
     @classmethod
     def from_bundle(
@@ -69,13 +76,23 @@ class Inverter:
         return self._model.invert(crops.to(self.device), noise=self.noise)
 
     @torch.inference_mode()
-    def edit(self, inversion: Inversion, edits: Sequence[Edit]) -> Inversion:
+    def edit(
+        self, inversion: Inversion, edits: Sequence[Edit | RawEdit], composition: Composition | None = None
+    ) -> Inversion:
         """Apply one or several edits at once; the encoder is not run again.
 
+        Args:
+            inversion: What `invert` returned.
+            edits: Named ones and tensors (`Edit.raw`), in any order.
+            composition: Where flows and masks come from, see `Choices.edit_composition`; None = the bundle's default.
+
         Raises:
-            EditError: The bundle does not have such an edit.
+            EditError: The bundle does not have such an edit, or a tensor does not fit its generator.
         """
-        return self._model.edit(inversion, self.offset(edits), noise=self.noise)
+        offset = self.offset(edits)
+        return self._model.edit(
+            inversion, offset.w_plus, style_offset=offset.style, composition=composition, noise=self.noise
+        )
 
     @torch.inference_mode()
     def synthesise(self, w_plus: Float[Tensor, "batch layers style_dim"]) -> Float[Tensor, "batch 3 size size"]:
@@ -99,15 +116,31 @@ class Inverter:
             return None
         return self._identity.similarity(a.to(self.device), b.to(self.device))
 
-    def offset(self, edits: Sequence[Edit]) -> Float[Tensor, "1 layers style_dim"]:
-        """What a set of edits adds to `w_plus`."""
-        config = self._model.generator.config
-        total = torch.zeros(1, config.num_layers, config.style_dim, device=self.device)
+    def offset(self, edits: Sequence[Edit | RawEdit]) -> Offset:
+        """What a set of edits adds to the latents: the sum of strength times direction over all of them.
+
+        Raises:
+            EditError: As `edit`.
+        """
+        shape = self._shape
+        w_plus = torch.zeros(1, shape.num_layers, shape.style_dim, device=self.device)
+        style = None
         for edit in edits:
-            self.check(edit)
-            first, last = self.bundle.spec.edits[edit.name].layers
-            total[:, first:last] += edit.strength * self._directions[edit.name]
-        return total
+            space, (first, last), direction = self._direction(edit)
+            step = edit.strength * direction
+            if space == "style":
+                style = step[None] if style is None else style + step
+            else:
+                w_plus[:, first:last] += step if space == "w" else step[first:last]
+        return Offset(w_plus=w_plus, style=style)
+
+    def _direction(self, edit: Edit | RawEdit) -> tuple[Space, tuple[int, int], Tensor]:
+        if isinstance(edit, RawEdit):
+            space, layers, direction = edit.fitted(self._shape)
+            return space, layers, direction.to(self.device, torch.float32)
+        self.check(edit)
+        spec = self.bundle.spec.edits[edit.name]
+        return spec.space, spec.layers, self._directions[edit.name]
 
     def check(self, edit: Edit) -> None:
         """Refuse an edit the bundle does not have.

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from oodinv.models.decomposition import Choices, DecompositionConfig
+from oodinv.edits.shape import Space
+from oodinv.models.decomposition import Choices, Composition, DecompositionConfig
 from oodinv.models.e4e import EncoderConfig
 from oodinv.models.encoders import AnyEncoderConfig
 from oodinv.models.encoding import EncoderShape, check_fit
@@ -159,7 +160,7 @@ class ChoicesSpec(_Strict):
     blur: Literal["centred", "shifted"]
     gate_warp: bool
     see_error: bool
-    edit_composition: Literal["repredict", "reuse", "minimum", "follow"]
+    edit_composition: Composition
 
 
 class DecompositionSpec(WeightsFile):
@@ -175,7 +176,7 @@ class DecompositionSpec(WeightsFile):
 class EditSpec(_Strict):
     """What a named edit does."""
 
-    space: Literal["w", "w_plus", "style"]
+    space: Space
     """What the direction's tensor is: one offset [style_dim] for several rows of `w_plus`, one for each row
     [num_layers, style_dim], or a flat StyleSpace vector [style_channels]."""
     layers: tuple[int, int]
@@ -224,6 +225,11 @@ class BundleSpec(_Strict):
     def edits(self) -> dict[str, EditSpec]:
         """The named edits."""
         return self.directions.edits
+
+    @property
+    def edit_composition(self) -> Composition:
+        """Where flows and masks of an edit come from when nobody says otherwise, see `Choices.edit_composition`."""
+        return "reuse" if self.decomposition is None else self.decomposition.choices.edit_composition
 
     @property
     def files(self) -> list[WeightsFile]:

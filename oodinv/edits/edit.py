@@ -3,6 +3,13 @@
 import math
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # Named in full where they are used: reading an edit's text must not load torch, which takes a second.
+    import torch
+
+    import oodinv.edits.raw
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _LONGEST_SLUG = 150
@@ -25,6 +32,25 @@ class Edit:
             raise EditError(f"an edit's name is lower-case letters, digits and _ (like smile), got {self.name[:40]!r}")
         if not math.isfinite(self.strength) or abs(self.strength) > 99:
             raise EditError(f"an edit's strength is a number between -99 and 99, got {self.strength}")
+
+    @staticmethod
+    def raw(
+        direction: "torch.Tensor", strength: float, *, layers: tuple[int, int] | None = None
+    ) -> "oodinv.edits.raw.RawEdit":
+        """An edit by any direction tensor, combined with named ones at will.
+
+        Args:
+            direction: [style_dim] or [1, style_dim] for several rows of `w_plus`, [num_layers, style_dim] or
+                [1, num_layers, style_dim] for each row its own, or a flat StyleSpace vector [style_channels].
+            strength: Multiplied with it.
+            layers: Rows of `w_plus` it moves: from, to (exclusive); None = all. Without effect in StyleSpace.
+
+        Raises:
+            EditError: Not finite numbers. Whether the shape fits is known when the edit meets a bundle.
+        """
+        from oodinv.edits.raw import RawEdit
+
+        return RawEdit(direction=direction, strength=strength, layers=layers)
 
 
 def parse_edit(text: str) -> tuple[Edit, ...]:

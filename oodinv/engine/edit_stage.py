@@ -152,7 +152,7 @@ class EditStage:
         """One face edited: its columns, and `out` with it; a face that fails anywhere stays as photographed."""
         begin = time.perf_counter()
         with self._timers("edit"):
-            edited = edit_face(self._inverter, face, product.edits or ())
+            edited = edit_face(self._inverter, face, product.edits or (), product.composition)
         milliseconds = round((time.perf_counter() - begin) * 1000, 3)
         with self._timers("compose"):
             out = put_back(out, face.transform, edited)

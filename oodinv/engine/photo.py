@@ -15,6 +15,7 @@ from oodinv.faces.align import extract_crop
 from oodinv.faces.compose import choose_mode, compose_face
 from oodinv.imaging.convert import mask_to_uint8, to_uint8
 from oodinv.metrics.psnr import psnr
+from oodinv.models.decomposition import Composition
 from oodinv.models.inversion import Inversion
 
 ComposeMode = Literal["replace", "residual"]
@@ -73,9 +74,18 @@ def invert_face(
     )
 
 
-def edit_face(inverter: Inverter, face: InvertedFace, edits: Sequence[Edit]) -> EditedFace:
-    """Edit an inverted face; without edits this is its reconstruction."""
-    edited = inverter.edit(face.inversion, edits) if edits else face.inversion
+def edit_face(
+    inverter: Inverter, face: InvertedFace, edits: Sequence[Edit], composition: Composition | None = None
+) -> EditedFace:
+    """Edit an inverted face; without edits this is its reconstruction.
+
+    Args:
+        inverter: The model.
+        face: What `invert_face` gave.
+        edits: All at once.
+        composition: See `Choices.edit_composition`; None = the bundle's own.
+    """
+    edited = inverter.edit(face.inversion, edits, composition) if edits else face.inversion
     # A residual of nothing is nothing: the reconstruction itself always replaces.
     compose: ComposeMode = choose_mode(face.transform) if edits else "replace"
     # As it is written: out of range a picture cannot be.

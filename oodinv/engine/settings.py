@@ -9,6 +9,7 @@ from oodinv.imaging.decode import DecodeLimits
 from oodinv.ledger.inventory import Sample
 from oodinv.ledger.products import Product as ProductDefinition
 from oodinv.ledger.products import define_product
+from oodinv.models.decomposition import Composition
 from oodinv.store import DEFAULT_ACCESS, Access
 
 Output = Literal["photo", "crop"]
@@ -26,6 +27,8 @@ class Product:
     definition: ProductDefinition
     edits: tuple[Edit, ...] | None
     """None for the faces product; empty for the reconstruction."""
+    composition: Composition | None = None
+    """Where flows and masks come from; None where there is no edit, and so nothing to choose."""
 
     @property
     def name(self) -> str:
@@ -96,8 +99,10 @@ def edit_product(
     quality: int,
     keep: frozenset[Keep],
     seed: int,
+    composition: Composition | None = None,
 ) -> Product:
-    """The product of one edit."""
+    """The product of one edit; `composition` None is the bundle's own, and the fingerprint holds which that is."""
+    chosen = (composition or bundle.spec.edit_composition) if edits else None
     parameters = {
         "faces": faces.definition.fingerprint,
         "edit": format_edits(edits),
@@ -108,6 +113,7 @@ def edit_product(
         "quality": quality if format != "png" else None,
         "keep": sorted(keep),
         "seed": seed,
+        "composition": chosen,
     }
     algorithms = ("decode", "align", "model", "compose", "encode")
-    return Product(definition=define_product(edit_slug(edits), parameters, algorithms), edits=edits)
+    return Product(definition=define_product(edit_slug(edits), parameters, algorithms), edits=edits, composition=chosen)

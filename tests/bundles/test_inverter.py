@@ -26,8 +26,9 @@ def test_the_package_offers_the_inverter_and_the_edit():
 @pytest.mark.parametrize("name", LAYERS)
 def test_an_edit_moves_its_layers_by_strength_times_its_direction_and_no_other(inverter, name):
     first, last = LAYERS[name]
-    offset = inverter.offset([Edit(name, -1.5)])
-    assert offset.shape == (1, NUM_LAYERS, 24)
+    found = inverter.offset([Edit(name, -1.5)])
+    offset = found.w_plus
+    assert found.style is None and offset.shape == (1, NUM_LAYERS, 24)
     expected = -1.5 * tiny_directions()[name].half().float()
     assert torch.equal(offset[0, first:last], expected.expand(last - first, -1))
     assert not offset[0, :first].any() and not offset[0, last:].any()
@@ -35,13 +36,13 @@ def test_an_edit_moves_its_layers_by_strength_times_its_direction_and_no_other(i
 
 def test_combined_edits_add_up_in_any_order(inverter):
     smile, age, yaw = Edit("smile", 1.5), Edit("age", -1.0), Edit("yaw", 0.25)
-    total = sum(inverter.offset([edit]) for edit in (smile, age, yaw))
-    torch.testing.assert_close(inverter.offset([smile, age, yaw]), total)
-    torch.testing.assert_close(inverter.offset([yaw, smile, age]), total)
+    total = sum(inverter.offset([edit]).w_plus for edit in (smile, age, yaw))
+    torch.testing.assert_close(inverter.offset([smile, age, yaw]).w_plus, total)
+    torch.testing.assert_close(inverter.offset([yaw, smile, age]).w_plus, total)
 
 
 def test_no_edit_is_no_offset(inverter, inversion):
-    assert not inverter.offset([]).any()
+    assert not inverter.offset([]).w_plus.any() and inverter.offset([]).style is None
     assert torch.equal(inverter.edit(inversion, []).generated, inversion.generated)
 
 

@@ -81,6 +81,15 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(run, tmp_path):
     assert listing(tmp_path) == before
 
 
+def test_a_dry_run_of_a_sweep_names_every_product_and_warns_of_what_is_not_safe(run, tmp_path):
+    before = listing(tmp_path)
+    result = run("--dry-run", edit="smile=-4:0:3")
+    assert result.exit_code == 0, result.output
+    assert [f"smile_{step}-" in result.stdout for step in ("m4.00", "m2.00", "p0.00")] == [True] * 3
+    assert result.stderr.count("smile=-4 (safe from -2 to 2)") == result.stderr.count("\n") == 1
+    assert listing(tmp_path) == before
+
+
 def test_a_dry_run_refuses_what_a_run_refuses(run, tmp_path):
     (tmp_path / "empty").mkdir()
     assert run("--dry-run", edit="beard=1").exit_code == 2

@@ -1,4 +1,5 @@
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from flows.read_request import RequestError, read_request
 from flows.request import AugmentRequest
+from oodinv.models.decomposition import Composition
 
 GIVEN = {"source": "in", "target": "out", "edits": ("smile=+1",)}
 
@@ -20,6 +22,7 @@ def test_defaults_are_those_the_help_names():
     request = read_request(None, GIVEN)
     assert (request.bundle, request.detector, request.output) == ("embedded", "centerface", "photo")
     assert (request.format, request.quality, request.shard_size) == ("jpeg", 95, 256)
+    assert request.composition is None  # what the bundle says
     assert (request.max_failed_share, request.keep, request.dry_run, request.seed) == (0.05, (), False, 0)
 
 
@@ -42,6 +45,11 @@ def test_options_win_over_the_file(tmp_path, name):
         ({"edits": ("smile=+200",)}, "between -99 and 99"),
         ({"edits": ("smile=1", "smile=+1.00")}, "every edit may be asked for once, got ['smile=+1.00'] twice"),
         ({"edits": ("smile=1,age=2", "age=2,smile=1")}, "every edit may be asked for once"),
+        ({"edits": ("smile=-1:1:3", "smile=0")}, "every edit may be asked for once, got ['smile=+0.00'] twice"),
+        ({"edits": ("smile=-1:1",)}, "--edit: expected a sweep like smile=-2:2:5"),
+        ({"edits": ("a=0:1:40,b=0:1:40",)}, "makes 1600 edits, expected at most 1000"),
+        ({"edits": ("a=0:9:600", "b=0:9:600")}, "at most 1000 edits can be asked for at once, these make 1200"),
+        ({"composition": "best"}, "--composition: Input should be 'repredict', 'reuse', 'minimum' or 'follow', got"),
         ({"detector": "magic"}, "--detector: Input should be 'centerface' or 'face-alignment', got 'magic'"),
         ({"output": "faces"}, "--output: Input should be 'photo' or 'crop', got 'faces'"),
         ({"format": "tiff"}, "--format: Input should be 'jpeg', 'png' or 'webp', got 'tiff'"),
@@ -57,6 +65,21 @@ def test_options_win_over_the_file(tmp_path, name):
 def test_a_bad_field_is_named_with_what_was_expected_and_what_came(options, text):
     fields = {name: value for name, value in (GIVEN | options).items() if value is not None}
     assert text in refusal(**fields)
+
+
+def test_a_sweep_becomes_as_many_edits_in_its_order():
+    request = read_request(None, GIVEN | {"edits": ("smile=-1:1:3", "identity", "yaw=0:1:2,age=2")})
+    assert request.edits == (
+        "smile=-1.00", "smile=+0.00", "smile=+1.00", "identity", "age=+2.00,yaw=+0.00", "age=+2.00,yaw=+1.00",
+    )  # fmt: skip
+    assert AugmentRequest.model_validate(request.model_dump()) == request  # what is expanded stays as it is
+
+
+def test_the_compositions_are_those_of_the_model():
+    annotation = AugmentRequest.model_fields["composition"].annotation
+    assert get_args(get_args(annotation)[0]) == get_args(Composition)
+    for composition in get_args(Composition):
+        assert read_request(None, GIVEN | {"composition": composition}).composition == composition
 
 
 def test_all_bad_fields_are_told_at_once():

@@ -31,6 +31,7 @@ def make_settings(
     format: str = "png",
     keep: Iterable[str] = (),
     previews: Iterable[str] = (),
+    composition: str | None = None,
 ) -> RunSettings:
     """What `flows.prepare` makes of a request; edits default to `smile=+1.5`."""
     options: dict[str, Any] = {"output": output, "format": format, "quality": 90, "keep": frozenset(keep), "seed": 0}
@@ -43,7 +44,8 @@ def make_settings(
         bundle=str(bundle),
         faces=faces,
         products=tuple(
-            edit_product(parse_edit(text), faces=faces, bundle=found, **options) for text in edits or ("smile=+1.5",)
+            edit_product(parse_edit(text), faces=faces, bundle=found, composition=composition, **options)
+            for text in edits or ("smile=+1.5",)
         ),
         previews=frozenset(previews),
         **options,
