@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from oodinv.bundles.formats.generator_shape import generator_weights, shape_of, with_noise
+from oodinv.bundles.formats.generators import generator_weights, shape_of, with_noise
 from oodinv.bundles.formats.parts import GeneratorPart
 from oodinv.bundles.formats.table import (
     Row,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from oodinv.bundles.formats.files import Checkpoint, read_checkpoint
+from oodinv.bundles.formats.files import read_checkpoint
 from oodinv.bundles.formats.latent_avg import agreed
 from oodinv.bundles.formats.parts import ROLES, Parts, Role, Setting
 from oodinv.bundles.formats.recognise import recognise
@@ -85,7 +85,8 @@ def choose_parts(files: Sequence[Path], given: Mapping[Role, Path], setting: Set
 
 
 def _read(path: Path, setting: Setting, say: Say) -> Source:
-    checkpoint: Checkpoint = read_checkpoint(path)
+    say(f"reading {path}")
+    checkpoint = read_checkpoint(path)
     found = recognise(checkpoint, setting)
     say(f"{checkpoint.name}: {found.kind}, gives {' and '.join(found.parts.roles())}")
     return Source(name=checkpoint.name, sha256=checkpoint.sha256, kind=found.kind, parts=found.parts)
@@ -93,12 +94,8 @@ def _read(path: Path, setting: Setting, say: Say) -> Source:
 
 def _latent_avg(sources: Mapping[Role, Source]) -> Tensor | None:
     """Of the files in use; the encoder's before the generator's, whose offsets are from it."""
-    averages = {}
-    for role in ("encoder", "generator", "decomposition"):
-        source = sources.get(role)
-        if source is not None and source.parts.latent_avg is not None:
-            averages[source.name] = source.parts.latent_avg
-    return agreed(averages)
+    used = [sources[role] for role in ("encoder", "generator", "decomposition") if role in sources]
+    return agreed([(s.name, s.parts.latent_avg) for s in used if s.parts.latent_avg is not None])
 
 
 def _refuse_two(role: Role, having: Sequence[Source]) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from oodinv.bundles.bundle import LoadedBundle, load_bundle
 from oodinv.bundles.formats import psp, rosinality
-from oodinv.bundles.formats.generator_shape import RATE_MULTIPLIER
+from oodinv.bundles.formats.generators import RATE_MULTIPLIER
 from oodinv.bundles.formats.irse import backbone_rows, head_rows
 from oodinv.bundles.formats.parts import GeneratorPart
 from oodinv.bundles.formats.table import Row, to_theirs

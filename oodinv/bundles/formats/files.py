@@ -69,6 +69,8 @@ def _refuse_what_is_no_checkpoint(name: str, head: bytes) -> None:
         raise BundleError(
             f"{name} is a git-lfs pointer, not the checkpoint: run `git lfs pull` in the repository it came from"
         )
+    if head.startswith(b"\x93NUMPY"):
+        raise BundleError(f"{name} is a numpy array, not a network: a direction is passed as --direction NAME=FILE")
     if not head.startswith((_ZIP, _PICKLE)):
         raise BundleError(
             f"{name} is not a checkpoint: expected what torch.save wrote (.pt, .pth) or a NVlabs network (.pkl), it "

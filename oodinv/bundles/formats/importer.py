@@ -17,7 +17,7 @@ from oodinv.bundles.describe import verify_bundle
 from oodinv.bundles.formats import released
 from oodinv.bundles.formats.card import LICENCE, provenance, write_card
 from oodinv.bundles.formats.choose import Chosen, choose_parts
-from oodinv.bundles.formats.generator_shape import spec_fields
+from oodinv.bundles.formats.generators import spec_fields
 from oodinv.bundles.formats.latent_avg import NUM_SAMPLES, fold, mean_of_samples
 from oodinv.bundles.formats.named_directions import read_directions
 from oodinv.bundles.formats.parts import DecompositionPart, EncoderPart, GeneratorPart, IdentityPart, Role, Setting

@@ -1,6 +1,6 @@
 """The mean style: read in every shape it is published in, compared between files, or computed."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -33,29 +33,26 @@ def one_style(average: object, style_dim: int, what: str) -> Float[Tensor, " sty
     return rows[0].clone()
 
 
-def agreed(averages: Mapping[str, Tensor]) -> Float[Tensor, " style_dim"] | None:
+def agreed(averages: Sequence[tuple[str, Tensor]]) -> Float[Tensor, " style_dim"] | None:
     """The mean style several files agree on; the first one's.
 
     Args:
-        averages: By file.
+        averages: With the file each is from.
 
     Raises:
         BundleError: Two of them differ.
     """
-    names = list(averages)
-    for name in names[1:]:
-        first, other = averages[names[0]], averages[name]
+    for name, other in averages[1:]:
+        first_name, first = averages[0]
         if first.shape != other.shape:
-            raise BundleError(
-                f"latent_avg of {names[0]} has shape {tuple(first.shape)}, of {name} {tuple(other.shape)}"
-            )
+            raise BundleError(f"latent_avg of {first_name} has {len(first)} numbers, that of {name} {len(other)}")
         difference = float((first - other).abs().max())
         if difference > _SAME:
             raise BundleError(
-                f"latent_avg of {names[0]} and {name} differ by {difference:.3g}, expected at most {_SAME:g}: an "
+                f"latent_avg of {first_name} and {name} differ by {difference:.3g}, expected at most {_SAME:g}: an "
                 "encoder gives offsets from the mean of the generator it was trained with, these are two models"
             )
-    return averages[names[0]] if names else None
+    return averages[0][1] if averages else None
 
 
 def mean_of_samples(generator: GeneratorPart) -> Float[Tensor, " style_dim"]:

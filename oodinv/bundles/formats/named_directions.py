@@ -9,10 +9,10 @@ from torch import Tensor
 
 from oodinv.bundles.formats.latent_avg import sample_w
 from oodinv.bundles.formats.parts import GeneratorPart
+from oodinv.bundles.shape import generator_shape
 from oodinv.edits.direction import RAW
 from oodinv.edits.directions import Direction, calibrate, read_direction
 from oodinv.edits.edit import Edit
-from oodinv.edits.shape import GeneratorShape
 from oodinv.models.stylegan2 import Generator
 
 NUM_SAMPLES, SEED = 4096, 1
@@ -42,7 +42,7 @@ def read_directions(texts: Mapping[str, str], generator: GeneratorPart) -> Named
     for name, text in texts.items():
         Edit(name, 0.0)  # refuses a name no edit can have
         assert network is not None
-        directions[name] = read_direction(text, _shape(network))
+        directions[name] = read_direction(text, generator_shape(network))
     if any(direction.unit is None for direction in directions.values()):
         assert network is not None
         directions = _calibrated(directions, generator, network)
@@ -83,11 +83,3 @@ def _with_affines(generator: GeneratorPart) -> Generator:
     weights = {name: tensor.float() for name, tensor in generator.weights.items()}
     network.load_state_dict(weights, strict=False, assign=True)
     return network
-
-
-def _shape(network: Generator) -> GeneratorShape:
-    return GeneratorShape(
-        num_layers=network.config.num_layers,
-        style_dim=network.config.style_dim,
-        style_widths=tuple(part.stop - part.start for part in network.style_slices()),
-    )

@@ -24,7 +24,7 @@ from typing import Any
 
 from torch import Tensor
 
-from oodinv.bundles.formats.generator_shape import check_kernels, generator_weights, shape_of, with_noise
+from oodinv.bundles.formats.generators import check_kernels, generator_weights, shape_of, with_noise
 from oodinv.bundles.formats.parts import GeneratorPart
 from oodinv.bundles.formats.persistence import PickledModule
 from oodinv.bundles.formats.table import Numbers, Row, Shape, axis, count, to_ours
@@ -65,10 +65,15 @@ KERNELS = ("synthesis.b{}.resample_filter", "synthesis.b{}.conv{}.resample_filte
 DROPPED = (*KERNELS, "mapping.w_avg")
 
 
-def find_generator(content: Any) -> PickledModule | None:
-    """The averaged generator in what a pickle holds: `G_ema`, or the only module there is."""
-    module = content.get("G_ema", content.get("G")) if isinstance(content, Mapping) else content
-    return module if isinstance(module, PickledModule) else None
+def find_generator(content: Any) -> tuple[PickledModule, bool] | None:
+    """The generator in what a pickle holds, and whether it is the average over training, `G_ema`."""
+    if isinstance(content, PickledModule):
+        return content, True
+    if isinstance(content, Mapping):
+        for name in ("G_ema", "G"):
+            if isinstance(content.get(name), PickledModule):
+                return content[name], name == "G_ema"
+    return None
 
 
 def read_generator(module: PickledModule, what: str) -> tuple[GeneratorPart, Tensor | None]:

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from oodinv.bundles.formats import restyle, rosinality
-from oodinv.bundles.formats.generator_shape import num_styles
+from oodinv.bundles.formats.generators import num_styles
 from oodinv.bundles.formats.irse import COUNTERS, backbone_rows, backbone_shape, head_depths, head_rows
 from oodinv.bundles.formats.latent_avg import one_style
 from oodinv.bundles.formats.parts import EncoderPart, Parts, Setting
@@ -49,6 +49,9 @@ def read_checkpoint(content: Mapping[str, Any], what: str, setting: Setting) -> 
         BundleError: With what was expected and what came.
     """
     state = content["state_dict"]
+    strange = [str(k)[:60] for k, v in state.items() if not isinstance(k, str) or not isinstance(v, Tensor)]
+    if strange:
+        raise BundleError(f"{what}: its state_dict must hold tensors only, {strange[0]!r} is none")
     parts = {name: _under(state, name) for name in ("encoder.", "decoder.")}
     rest = [k for k in state if not k.startswith(("encoder.", "decoder.", *DROPPED_PARTS))]
     if rest:

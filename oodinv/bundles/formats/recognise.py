@@ -39,9 +39,11 @@ def recognise(checkpoint: Checkpoint, setting: Setting) -> Found:
         BundleError: It is none of the known layouts, or not whole.
     """
     content, what = checkpoint.content, checkpoint.name
-    module = nvlabs.find_generator(content)
-    if module is not None:
+    pickled = nvlabs.find_generator(content)
+    if pickled is not None:
+        module, averaged = pickled
         generator, average = nvlabs.read_generator(module, what)
+        generator = generator if averaged else _as_trained(generator)
         return Found(kind="a StyleGAN2 generator of NVlabs' code", parts=_with_average(generator, average, what))
     if psp.is_checkpoint(content):
         parts = psp.read_checkpoint(content, what, setting)
@@ -59,8 +61,7 @@ def _recognise_state_dict(
     if rosinality.is_generator(tensors):
         generator = rosinality.read_generator(tensors, what)
         if wrapper == "g":
-            note = "The file holds the generator as trained, not its average over training: pictures are rougher."
-            generator = replace(generator, notes=(*generator.notes, note))
+            generator = _as_trained(generator)
         average = content.get("latent_avg") if wrapper is not None else None
         return Found(kind="a StyleGAN2 generator (rosinality)", parts=_with_average(generator, average, what))
     if basicsr.is_generator(tensors):
@@ -82,6 +83,11 @@ def _recognise_state_dict(
 def _with_average(generator: GeneratorPart, average: Any, what: str) -> Parts:
     style = None if average is None else one_style(average, generator.config.style_dim, what)
     return Parts(generator=generator, latent_avg=style)
+
+
+def _as_trained(generator: GeneratorPart) -> GeneratorPart:
+    note = "The file holds the generator as trained, not its average over training: pictures are rougher."
+    return replace(generator, notes=(*generator.notes, note))
 
 
 def _psp_kind(parts: Parts) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from oodinv.bundles.formats import featurestyle, psp, restyle, rosinality
-from oodinv.bundles.formats.generator_shape import check_kernels
+from oodinv.bundles.formats.generators import check_kernels
 from oodinv.bundles.formats.latent_avg import one_style
 from oodinv.bundles.formats.parts import DecompositionPart, EncoderPart, Parts, Setting
 from oodinv.bundles.formats.table import Numbers, Row, axis, count, matches, to_ours, weights_of

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from oodinv.bundles.formats.generator_shape import check_kernels, generator_weights, shape_of, with_noise
+from oodinv.bundles.formats.generators import check_kernels, generator_weights, shape_of, with_noise
 from oodinv.bundles.formats.parts import GeneratorPart
 from oodinv.bundles.formats.table import (
     Row,

@@ -17,6 +17,8 @@ Shape = tuple[int, ...]
 Numbers = tuple[int, ...]
 
 _SHOWN = 4
+_LARGEST_EXPANSION = 2**20
+"""Numbers a tensor may pretend to have by repeating stored ones."""
 
 
 def leading_one(shape: Shape) -> Shape:
@@ -115,7 +117,7 @@ def to_ours(
         BundleError: Weights are missing, unknown, of another shape, no floating point numbers, NaN or infinite.
     """
     names = their_names(rows, weights)
-    missing, misshaped, translated = [], [], {}
+    missing, misshaped, found = [], [], {}
     for ours, (theirs, row) in names.items():
         wanted = row.shape(weights[ours])
         if theirs not in tensors:
@@ -126,19 +128,19 @@ def to_ours(
         if tuple(tensor.shape) != wanted:
             misshaped.append(f"{theirs} must have shape {wanted}, got {tuple(tensor.shape)}")
             continue
-        translated[ours] = tensor.reshape(weights[ours])
+        found[ours] = tensor
     known = {theirs for theirs, _ in names.values()}
     unknown = [k for k in tensors if k not in known and not any(matches(p, k) for p in dropped)]
     problems = [
-        f"{len(found)} {kind}: {', '.join(found[:_SHOWN])}{', …' if len(found) > _SHOWN else ''}"
-        for kind, found in (("missing", missing), ("of another shape", misshaped), ("unknown", unknown))
-        if found
+        f"{len(told)} {kind}: {', '.join(told[:_SHOWN])}{', …' if len(told) > _SHOWN else ''}"
+        for kind, told in (("missing", missing), ("of another shape", misshaped), ("unknown", unknown))
+        if told
     ]
     if problems:
         raise BundleError(f"{what} does not hold the weights of its layout: {'; '.join(problems)}")
-    for ours, tensor in translated.items():
+    for ours, tensor in found.items():
         check_numbers(tensor, f"{what}: {names[ours][0]}")
-    return translated
+    return {ours: tensor.detach().reshape(weights[ours]) for ours, tensor in found.items()}
 
 
 def to_theirs(weights: Mapping[str, Tensor], rows: Sequence[Row]) -> dict[str, Tensor]:
@@ -155,8 +157,15 @@ def check_numbers(tensor: Tensor, what: str) -> None:
     Raises:
         BundleError: Not floating point, or NaN or infinite numbers.
     """
-    if not tensor.is_floating_point():
-        raise BundleError(f"{what} must hold floating point numbers, got {tensor.dtype}")
+    if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.device.type != "cpu":
+        raise BundleError(
+            f"{what} must hold floating point numbers, got {tensor.dtype} ({tensor.layout}, {tensor.device})"
+        )
+    stored = tensor.untyped_storage().nbytes() // tensor.element_size()
+    if tensor.numel() > max(stored, _LARGEST_EXPANSION):
+        raise BundleError(
+            f"{what} has shape {tuple(tensor.shape)}, the file stores {stored} numbers for it: it is hostile"
+        )
     if not torch.isfinite(tensor).all():
         raise BundleError(f"{what} holds NaN or infinite numbers: the file is damaged or its training diverged")
 

@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 import torch
+from published import rosinality_shapes
 
 HTML = "<!DOCTYPE html>\n<html><head><title>Google Drive - Virus scan warning</title></head></html>"
 
@@ -32,6 +33,7 @@ def write(tmp_path):
             "is a git-lfs pointer, .* `git lfs pull`",
         ),
         ("just text", r"is not a checkpoint: expected what torch\.save wrote .* begins with b'just text'"),
+        (b"\x93NUMPY\x01\x00v\x00", "is a numpy array, not a network: a direction is passed as --direction NAME=FILE"),
         (b"PK\x03\x04" + bytes(200), "truncated, damaged or another kind of archive"),
     ],
 )
@@ -118,4 +120,39 @@ def test_a_torchscript_archive_is_told(refuses, tmp_path):
 def test_other_networks_are_named(refuses, save, content, text):
     refuses(
         save(content, "other.pt"), text=f"other.pt is {'' if text.startswith('is') else '.*'}{text.removeprefix('is ')}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (
+            torch.zeros(1, 16, 16, 3, 3).to_sparse(),
+            r"must hold floating point numbers, got torch\.float32 \(torch\.sparse",
+        ),
+        (torch.zeros(1, 16, 16, 3, 3, device="meta"), r"must hold floating point numbers, .* meta"),
+        (
+            torch.zeros(1, 16, 16, 3, 3, dtype=torch.complex64),
+            r"must hold floating point numbers, got torch\.complex64",
+        ),
+    ],
+)
+def test_tensors_that_are_not_what_they_seem_are_refused(refuses, save, generator_tensors, encoder_file, value, text):
+    tensors = generator_tensors | {"conv1.conv.weight": value}
+    refuses(save({"g_ema": tensors}), encoder_file, text=text)
+
+
+def test_a_state_dict_of_other_things_is_refused(refuses, save, checkpoint):
+    checkpoint["state_dict"]["encoder.version"] = "3"
+    refuses(save(checkpoint), text=r"must hold tensors only, 'encoder\.version' is none")
+
+
+def test_weights_that_only_pretend_to_be_large_are_refused(refuses, save, encoder_file):
+    """One stored number, seen as many: checking or storing them would take memory the file does not have."""
+    shapes = rosinality_shapes({4: 2000, 8: 2000})
+    tensors = {name: torch.zeros(1).expand(shape) for name, shape in shapes.items() if "kernel" not in name}
+    refuses(
+        save({"g_ema": tensors}),
+        encoder_file,
+        text=r"conv1\.conv\.weight has shape .* the file stores 1 numbers for it",
     )

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import torch
 from torch import Tensor
 
-from oodinv.bundles.formats.table import Shape, matches, weights_of
+from oodinv.bundles.formats.table import Shape, check_numbers, matches, weights_of
 from oodinv.bundles.spec import BundleError
 from oodinv.models.stylegan2 import Generator, GeneratorConfig
 
@@ -77,6 +77,7 @@ def check_kernels(tensors: Mapping[str, Tensor], patterns: Sequence[str], gain: 
     for name, kernel in tensors.items():
         if not any(matches(pattern, name) for pattern in patterns):
             continue
+        check_numbers(kernel, f"{what}: {name}")
         if kernel.shape != wanted.shape or not torch.allclose(kernel.float(), wanted, rtol=1e-3, atol=1e-6):
             found = kernel.flatten()[:8].tolist()
             raise BundleError(
