@@ -10,6 +10,7 @@ import sys
 import types
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 KERNEL = torch.outer(torch.tensor([1.0, 3.0, 3.0, 1.0]), torch.tensor([1.0, 3.0, 3.0, 1.0])) / 64
@@ -363,7 +364,7 @@ def nvlabs_bytes(tensors, *, source="raise SystemExit('source was run')", class_
                     "_init_args": (),
                     "_init_kwargs": EasyDict(w_dim=24),
                     "num_ws": 8,
-                    "weight_gain": __import__("numpy").float64(0.2),
+                    "weight_gain": np.float64(0.2),
                 }
                 meta = {"type": "class", "version": 6, "module_src": source, "class_name": self.name, "state": state}
                 return reconstruct, (EasyDict(meta),)

@@ -19,7 +19,6 @@ How their numbers become ours, every formula read in their code:
 * Some networks clamp activations at ±256 for half precision; in float32 a trained network does not come near.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -69,10 +68,10 @@ def find_generator(content: Any) -> tuple[PickledModule, bool] | None:
     """The generator in what a pickle holds, and whether it is the average over training, `G_ema`."""
     if isinstance(content, PickledModule):
         return content, True
-    if isinstance(content, Mapping):
-        for name in ("G_ema", "G"):
-            if isinstance(content.get(name), PickledModule):
-                return content[name], name == "G_ema"
+    networks = dict(content) if isinstance(content, dict) else {}
+    for name in ("G_ema", "G"):
+        if isinstance(networks.get(name), PickledModule):
+            return networks[name], name == "G_ema"
     return None
 
 

@@ -39,13 +39,22 @@ class PickledModule:
             found |= module.tensors(f"{prefix}{name}.", depth + 1)
         return found
 
+    def __setstate__(self, state: Any) -> None:
+        """The rest of the pickle cannot change what was read.
+
+        Raises:
+            PickleRefused: It tries.
+        """
+        raise PickleRefused("it changes a module after it was made")
+
     def modules(self) -> dict[str, "PickledModule"]:
         """What is directly in it."""
         return {name: module for name, module in self._part("_modules").items() if isinstance(module, PickledModule)}
 
     def _part(self, kind: str) -> dict[str, Any]:
         part = self.state.get(kind)
-        return {str(name): value for name, value in part.items()} if isinstance(part, Mapping) else {}
+        # A copy of a dictionary has no attributes that a pickle could have put in place of its methods.
+        return {str(name): value for name, value in dict(part).items()} if isinstance(part, dict) else {}
 
 
 def stand_ins() -> StandIns:
@@ -62,6 +71,7 @@ def stand_ins() -> StandIns:
 
 
 def _as_data(meta: Any) -> PickledModule:
-    if not isinstance(meta, Mapping) or not isinstance(meta.get("state"), Mapping):
+    meta = dict(meta) if isinstance(meta, dict) else {}
+    if not isinstance(meta.get("state"), dict):
         raise PickleRefused("a module in it has no state")
-    return PickledModule(class_name=str(meta.get("class_name"))[:80], state=meta["state"])
+    return PickledModule(class_name=str(meta.get("class_name"))[:80], state=dict(meta["state"]))
