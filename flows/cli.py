@@ -207,6 +207,104 @@ def bundle_verify(name: str) -> None:
     click.echo(verify_bundle(name))
 
 
+_IMPORTED = click.Path(dir_okay=False, path_type=Path)
+
+
+def _named(values: tuple[str, ...], option: str) -> dict[str, str]:
+    """NAME=TEXT, each name once."""
+    named: dict[str, str] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not text or name in named:
+            raise click.UsageError(f"{option} takes NAME=TEXT, every name once, got {value!r:.100}")
+        named[name] = text
+    return named
+
+
+@bundle.command("import")
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=_IMPORTED)
+@click.option("--generator", type=_IMPORTED, metavar="FILE", help="Take the generator from this file.")
+@click.option("--encoder", type=_IMPORTED, metavar="FILE", help="Take the encoder from this file.")
+@click.option("--decomposition", type=_IMPORTED, metavar="FILE", help="A released net_g_….pth.")
+@click.option("--identity", type=_IMPORTED, metavar="FILE", help="model_ir_se50.pth; fills the rows' id_similarity.")
+@click.option(
+    "--direction",
+    "directions",
+    multiple=True,
+    metavar="NAME=TEXT",
+    help="smile=smile.pt, age=ffhq_pca.pt#component=5,layers=0:8, blink=channel:9_409; repeat for more.",
+)
+@click.option(
+    "--setting",
+    type=click.Choice(["paper", "improved"]),
+    required=True,
+    help="paper: the numbers of the released code, which a released decomposition needs.",
+)
+@click.option("--rounds", type=int, metavar="N", help="Alignment rounds of the decomposition.  [default: 2]")
+@click.option("--displacement", type=float, metavar="X", help="Largest flow, 2 = full width.  [default: 0.08]")
+@click.option("--name", help="Of the bundle.  [default: the folder's]")
+@click.option("--licence", metavar="TEXT", help="For its card.")
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder to write."
+)
+@_plain_errors
+def bundle_import(
+    files: tuple[Path, ...],
+    directions: tuple[str, ...],
+    setting: Any,
+    rounds: int | None,
+    displacement: float | None,
+    name: str | None,
+    licence: str | None,
+    out: Path,
+    **parts: Path | None,
+) -> None:
+    """Convert published checkpoints to a bundle.
+
+    oodinv bundle import e4e_ffhq_encode.pt --setting improved --out my-bundle
+
+    Files are recognised by what is in them: StyleGAN2 generators (rosinality .pt, BasicSR .pth, NVlabs .pkl), e4e, pSp
+    and ReStyle checkpoints, Feature-Style encoders, released decompositions, the IR-SE identity network. Nothing a file
+    brings is ever run.
+    """
+    from oodinv.bundles.formats.importer import ImportRequest, import_bundle
+
+    given: Any = {role: path for role, path in parts.items() if path is not None}
+    if not files and not given:
+        raise click.UsageError("name at least one file to import")
+    request = ImportRequest(
+        out=out,
+        setting=setting,
+        files=files,
+        given=given,
+        directions=_named(directions, "--direction"),
+        num_iterations=rounds,
+        max_displacement=displacement,
+        name=name,
+        licence=licence,
+    )
+    made = import_bundle(request, click.echo)
+    click.echo(f"{out}: {made.spec.resolution} px, setting {made.spec.setting}, {made.sha256}")
+
+
+@bundle.command("export")
+@click.argument("name", metavar="NAME|DIR")
+@click.option("--layout", type=click.Choice(["rosinality", "e4e"]), required=True)
+@click.option(
+    "-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="File to write."
+)
+@_plain_errors
+def bundle_export(name: str, layout: Any, out: Path) -> None:
+    """Write a bundle's networks as others publish them.
+
+    rosinality: the generator and its mean style. e4e: encoder and generator, as e4e, pSp and ReStyle read them.
+    """
+    from oodinv.bundles.formats.export import export_bundle
+
+    export_bundle(name, layout, out)
+    click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+
+
 @main.group()
 def portraits() -> None:
     """The synthetic portrait studio."""

@@ -11,6 +11,7 @@ import math
 import mmap
 import pickle
 import pickletools
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from io import BytesIO
@@ -43,7 +44,8 @@ class CodeRefused(PickleRefused):
 def load(source: Path | BinaryIO | bytes, *, stand_ins: StandIns | None = None) -> Any:
     """Read the first pickle of a source.
 
-    Arrays come as (subclasses of) `numpy.ndarray`, tensors on the CPU, parameters as plain tensors.
+    Arrays and tensors may be of a subclass (`numpy.asarray` and any operation give a plain one); tensors are on the
+    CPU, parameters are tensors.
 
     Args:
         source: A file, its bytes, or an open binary file, read from its position to its end.
@@ -69,7 +71,9 @@ def _load(file: Any, stand_ins: StandIns) -> Any:
     try:
         _scan(file)
         file.seek(start)
-        return _Reader(file, stand_ins).load()
+        with warnings.catch_warnings():  # about old formats inside; what does not fit is refused, not warned about
+            warnings.simplefilter("ignore")
+            return _Reader(file, stand_ins).load()
     except PickleRefused:
         raise
     except MemoryError as error:
@@ -201,21 +205,37 @@ def _numpy_table() -> dict[tuple[str, str], Any]:
 def _torch_table() -> dict[tuple[str, str], Any]:
     import torch
 
-    def storage(raw: Any) -> Any:
-        return torch.load(BytesIO(_as_bytes(raw)), map_location="cpu", weights_only=True)
+    class Sealed(torch.Tensor):
+        """A tensor that the rest of the pickle cannot point at other memory; whatever is computed with it is plain."""
+
+        __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+        def __setstate__(self, state: Any) -> None:
+            raise PickleRefused("it changes a tensor after it was made")
+
+    class Stored:
+        __slots__ = ("storage",)
+
+        def __init__(self, raw: Any):
+            self.storage = torch.load(BytesIO(_as_bytes(raw)), map_location="cpu", weights_only=True)
+            _expect(self.storage, torch.storage.TypedStorage)
+
+        def __setstate__(self, state: Any) -> None:
+            raise PickleRefused("it changes a storage after it was made")
 
     def tensor(source: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Any:
-        flat = torch.tensor([], dtype=_expect(source, torch.storage.TypedStorage).dtype).set_(source)
+        storage = _expect(source, Stored).storage
+        flat = torch.tensor([], dtype=storage.dtype).set_(storage)
         size, stride, (offset,) = _sizes(size), _sizes(stride), _sizes([offset])
         count = math.prod(size)
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if (count and last >= len(flat)) or count > max(len(flat), _LARGEST_EXPANSION):
             raise PickleRefused(f"a tensor of shape {size} does not fit the {len(flat)} numbers stored for it")
-        return torch.as_strided(flat, size, stride, offset)
+        return torch.as_strided(flat, size, stride, offset).as_subclass(Sealed)
 
     return {
         ("torch._utils", "_rebuild_tensor_v2"): tensor,
         ("torch._utils", "_rebuild_parameter"): _fresh(lambda data, *_: _expect(data, torch.Tensor)),
-        ("torch.storage", "_load_from_bytes"): storage,
+        ("torch.storage", "_load_from_bytes"): _fresh(Stored),
         ("torch", "Size"): _fresh(lambda sizes=(): _sizes(sizes)),
     }

@@ -68,7 +68,8 @@ def test_tensors_and_parameters_come_back_as_they_were(protocol):
     }
     found = load(pickle.dumps(data, protocol))
     for key, tensor in data.items():
-        torch.testing.assert_close(found[key], tensor.detach(), rtol=0, atol=0)
+        torch.testing.assert_close(found[key].detach(), tensor.detach(), rtol=0, atol=0)
+        assert type(found[key] + 0) is torch.Tensor
 
 
 def test_a_file_and_an_open_file_are_read(tmp_path):
@@ -198,3 +199,29 @@ def test_an_empty_file_is_refused(tmp_path):
 def test_references_out_of_the_file_are_refused(raw):
     with pytest.raises(PickleRefused, match="outside the file"):
         load(raw)
+
+
+def test_a_tensor_cannot_be_changed_once_it_is_made():
+    raw = pickle.dumps(torch.zeros(4), 2)
+    # BUILD with (the tensor itself, 0, (9,), (1,)), the state of old pickles: it would be pointed at other memory.
+    with pytest.raises(PickleRefused, match="changes a tensor"):
+        load(raw[:-1] + b"(NK\x00K\x09\x85K\x01\x85tb.")
+    with pytest.raises(PickleRefused, match="changes a tensor"):
+        load(raw[:-1] + b"}X\x06\x00\x00\x00detachK\x05sb.")
+
+
+def test_no_damage_does_anything_but_be_refused():
+    """Every changed byte gives either data or this one error."""
+    data = {"a": np.arange(6.0).reshape(2, 3), "t": torch.arange(3.0), "o": OrderedDict(x=[1, "y", {2}]), "b": b"raw"}
+    raw = pickle.dumps(data, 4)
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(400):
+        changed = bytearray(raw)
+        for place in rng.integers(len(raw), size=rng.integers(1, 4)):
+            changed[place] = rng.integers(256)
+        try:
+            load(bytes(changed))
+        except PickleRefused:
+            refused += 1
+    assert 100 < refused < 400

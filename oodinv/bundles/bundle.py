@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
+from safetensors.torch import save_file as save_tensors
 from torch import Tensor
 
 from oodinv.bundles.remote import fetch_bundle
@@ -119,11 +119,12 @@ def load_bundle(name: str, access: Access = DEFAULT_ACCESS) -> LoadedBundle:
     """
     bundle = find_bundle(name, access)
     spec = bundle.spec
-    generator = Generator(spec.generator_config())
-    encoder = make_encoder(spec.encoder_config())
     shape = spec.decomposition_config()
-    decomposition = None if shape is None else Decomposition(shape)
-    identity = None if spec.identity is None else IdentityNetwork(spec.identity.config()).eval().requires_grad_(False)
+    with torch.device("meta"):  # shapes alone: the file's weights take their places without a second copy
+        generator = Generator(spec.generator_config())
+        encoder = make_encoder(spec.encoder_config())
+        decomposition = None if shape is None else Decomposition(shape)
+        identity = None if spec.identity is None else IdentityNetwork(spec.identity.config())
     parts = (
         (spec.generator, generator),
         (spec.encoder, encoder),
@@ -145,7 +146,7 @@ def load_bundle(name: str, access: Access = DEFAULT_ACCESS) -> LoadedBundle:
         bundle=bundle,
         model=model,
         directions={edit: directions[edit] for edit in spec.edits},
-        identity=identity,
+        identity=None if identity is None else identity.eval().requires_grad_(False),
     )
 
 
@@ -159,14 +160,16 @@ def direction_shape(edit: EditSpec, generator: Generator) -> tuple[int, ...]:
 
 def _load_into(network: torch.nn.Module, tensors: dict[str, Tensor], what: str) -> None:
     # Counters of batch norm are not weights and are not stored.
-    expected = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    found = network.state_dict()
+    counters = {k: torch.zeros_like(v, device="cpu") for k, v in found.items() if k.endswith("num_batches_tracked")}
+    expected = {k: v for k, v in found.items() if k not in counters}
     missing, unknown = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
     if missing or unknown:
         raise BundleError(f"{what} is of another network: missing {missing[:3]}, unknown {unknown[:3]}")
     for key, tensor in tensors.items():
         if tensor.shape != expected[key].shape:
             raise BundleError(f"{what}: {key} must have shape {tuple(expected[key].shape)}, got {tuple(tensor.shape)}")
-    network.load_state_dict(network.state_dict() | tensors)
+    network.load_state_dict(tensors | counters, assign=True)
 
 
 def save_bundle(
@@ -194,22 +197,48 @@ def save_bundle(
     Returns:
         The bundle as read back.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    content = json.loads(json.dumps(dict(fields)))
-    parts: dict[str, Mapping[str, Tensor]] = {
+    weights: dict[str, Mapping[str, Tensor]] = {
         "generator": model.generator.state_dict(),
         "encoder": model.encoder.state_dict(),
         "directions": directions,
     }
     if model.decomposition is not None:
-        parts["decomposition"] = model.decomposition.state_dict()
+        weights["decomposition"] = model.decomposition.state_dict()
     if identity is not None:
-        parts["identity"] = identity.state_dict()
-    for name, tensors in parts.items():
-        stored = {k: v.to(dtype).contiguous() for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
-        data = save_tensors(stored)
-        (folder / f"{name}.safetensors").write_bytes(data)
-        content[name] |= {"file": f"{name}.safetensors", "sha256": hashlib.sha256(data).hexdigest()}
+        weights["identity"] = identity.state_dict()
+    return write_bundle(folder, fields=fields, weights=weights, card=card, dtype=dtype)
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    fields: Mapping[str, Any],
+    weights: Mapping[str, Mapping[str, Tensor]],
+    card: str,
+    dtype: torch.dtype,
+) -> Bundle:
+    """Write a bundle from weights alone; `save_bundle` says what the arguments are.
+
+    One part at a time is in memory besides the weights themselves.
+
+    Args:
+        folder: Where to.
+        fields: `bundle.json`.
+        weights: By part, as a network's state dict names them.
+        card: The model card.
+        dtype: What the weights are stored in.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    content = json.loads(json.dumps(dict(fields)))
+    for name, tensors in weights.items():
+        stored = {
+            k: v.detach().to(dtype).contiguous() for k, v in tensors.items() if not k.endswith("num_batches_tracked")
+        }
+        path = folder / f"{name}.safetensors"
+        save_tensors(stored, path)
+        with open(path, "rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        content[name] |= {"file": path.name, "sha256": sha256}
     (folder / "card.md").write_text(card)
     (folder / "bundle.json").write_text(json.dumps(content, indent=2) + "\n")
     return find_bundle(str(folder))

@@ -55,7 +55,8 @@ class GeneratorSpec(WeightsFile):
     channel_max: Count
     style_dim: Count
     z_dim: Count
-    num_mapping_layers: Count
+    num_mapping_layers: Annotated[int, Field(ge=0)]
+    """0 where a published file left the mapping out: nothing can be drawn from random latents then."""
     mapping_rate_multiplier: float
     normalise_z: bool
 
