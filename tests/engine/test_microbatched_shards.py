@@ -56,9 +56,9 @@ class WatchedInverter(Inverter):
         self._note("invert", crops)
         return super().invert(crops)
 
-    def edit(self, inversion, edits):
+    def edit(self, inversion, edits, composition=None):
         self._note("edit", inversion.crop)
-        return super().edit(inversion, edits)
+        return super().edit(inversion, edits, composition)
 
 
 @pytest.fixture

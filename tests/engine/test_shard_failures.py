@@ -128,9 +128,9 @@ class FailingInverter(Inverter):
         self._check(crops, "invert")
         return super().invert(crops)
 
-    def edit(self, inversion, edits):
+    def edit(self, inversion, edits, composition=None):
         self._check(inversion.crop, "edit")
-        return super().edit(inversion, edits)
+        return super().edit(inversion, edits, composition)
 
 
 @pytest.fixture
