@@ -3,7 +3,6 @@
 import os
 
 import pytest
-from prefect.testing.utilities import prefect_test_harness
 
 from oodinv.store import LocationError
 
@@ -11,8 +10,8 @@ SECRET = "canary/kept+by0prefect"
 
 
 @pytest.fixture(scope="module")
-def block():
-    with prefect_test_harness(server_startup_timeout=120):
+def block(orchestrator):
+    with orchestrator.in_this_process():
         from flows.s3_access import S3Access
 
         S3Access(access_key_id="AKIACANARYBLOCK", secret_access_key=SECRET, region="eu-central-1").save("photos")

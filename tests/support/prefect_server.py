@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import yaml
 from commands import clean_environment
-from processes import children, wait_for
+from processes import children, die_with_parent, wait_for
 from s3_servers import free_ports
 
 REPOSITORY = Path(__file__).parents[2]
@@ -49,7 +49,12 @@ class PrefectServer:
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
         with open(self.folder / "server.log", "ab") as log:
             self.process = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                command,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
             )
 
         def healthy() -> bool:
@@ -65,6 +70,19 @@ class PrefectServer:
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    @contextmanager
+    def in_this_process(self) -> Iterator[None]:
+        """What this process asks Prefect for, flows that it calls included, is asked of this server."""
+        from prefect.events.worker import EventsWorker
+        from prefect.logging.handlers import APILogWorker
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        with temporary_settings({PREFECT_API_URL: f"{self.url}/api"}):
+            yield
+            # What is still to send would otherwise wait for a server that is gone.
+            APILogWorker.drain_all()
+            EventsWorker.drain_all()
 
     def prefect(self, *arguments: str, **more: str) -> str:
         """The `prefect` command; its output."""

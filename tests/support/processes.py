@@ -1,8 +1,10 @@
 """Processes, found through /proc."""
 
+import ctypes
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -76,6 +78,12 @@ def kill_child(parent: int, name: str) -> None:
     """SIGKILL the process of that name that ``parent`` started."""
     (pid,) = [process.pid for process in living() if process.parent == parent and process.name == name]
     os.kill(pid, signal.SIGKILL)
+
+
+def die_with_parent() -> None:
+    """For `preexec_fn`: the new process does not outlive the one that started it, however that ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def wait_for(look: Callable[[], T], seconds: float = 120, every: float = 0.01) -> T:

@@ -8,11 +8,11 @@ Usage::
         open_store(f"{uri}/out", Access(endpoint_url=server.endpoint_url))
 """
 
-import ctypes
 import http.client
+import itertools
 import json
 import os
-import signal
+import random
 import socket
 import subprocess
 import sys
@@ -32,6 +32,7 @@ from xml.sax.saxutils import escape
 import botocore.session
 import pytest
 from botocore.config import Config
+from processes import die_with_parent
 
 ACCESS_KEY = "AKIATESTCANARYACCESS"
 SECRET_KEY = "canary/secret+key0123456789"
@@ -156,7 +157,7 @@ def _start_seaweed(folder: Path, ports: Mapping[str, int]) -> tuple[subprocess.P
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
     return process, S3Server(endpoint_url=f"http://127.0.0.1:{ports['s3.port']}")
 
@@ -176,21 +177,26 @@ def _identities() -> list[Mapping[str, Any]]:
     ]
 
 
+_HANDED_OUT_BY_NOBODY = range(20_000, 32_768)
+"""Below the ports that Linux gives to whoever asks for any, and above Ray's."""
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for opened in sockets:
-            opened.bind(("127.0.0.1", 0))
-        return [opened.getsockname()[1] for opened in sockets]
-    finally:
-        for opened in sockets:
-            opened.close()
+    """Ports of loopback that nobody listens on now, all different.
+
+    Whoever gets them opens them seconds later. Another process that wants any port does not get one of these meanwhile,
+    and one that looks for such ports as well, as a second worker of the tests does, hardly ever the same.
+    """
+    drawn = random.SystemRandom().sample(_HANDED_OUT_BY_NOBODY, len(_HANDED_OUT_BY_NOBODY))
+    free = (port for port in drawn if _is_free(port))
+    return list(itertools.islice(free, count))
 
 
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+def _is_free(port: int) -> bool:
+    with socket.socket() as opened, suppress(OSError):
+        opened.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def _is_ready(process: subprocess.Popen[bytes], url: str, seconds: float = 60) -> bool:
