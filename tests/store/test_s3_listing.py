@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import wait_for
 
 from oodinv.store import Access, ObjectInfo, StoreError
 from oodinv.store import s3_objects as s3_objects_module
@@ -93,6 +94,7 @@ def test_a_slow_reader_is_not_run_away_from():
     objects = listed(server.fetch, "", "s3://b")
     for _ in range(11):
         next(objects)
+    wait_for(lambda: len(server.asked) > 20)
     settled, before = 0, -1
     while settled != before:
         before = settled
