@@ -103,7 +103,7 @@ def test_only_the_decomposition_learns(pack, tmp_path):
 
 def test_an_overfitted_decomposition_finds_the_true_mask(pack, tmp_path):
     model = tiny_model()
-    training = DecompositionTraining(images=480, batch=8, rate=4e-3, occluded_share=0.0, ema_images=40.0)
+    training = DecompositionTraining(images=240, batch=4, rate=4e-3, occluded_share=0.0, ema_images=40.0)
     train_decomposition(pack, model, model.decomposition.config, training, tmp_path)
     lines = [line for line in (tmp_path / "log.jsonl").read_text().splitlines() if '"entropy"' in line]
     first, last = (float(line.split('"entropy": ')[1].split(",")[0]) for line in (lines[0], lines[-1]))
