@@ -46,6 +46,8 @@ def prepare(request: AugmentRequest, *, write: bool = True, warn: bool = True) -
             keep=frozenset(request.keep),
             seed=request.seed,
             composition=request.composition,
+            preset=request.preset,
+            precision=request.precision,
         )
         for combined in edits
     )
@@ -66,6 +68,8 @@ def prepare(request: AugmentRequest, *, write: bool = True, warn: bool = True) -
         quality=request.quality,
         keep=frozenset(request.keep),
         seed=request.seed,
+        preset=request.preset,
+        precision=request.precision,
         access=access,
         microbatch=request.microbatch,
     )

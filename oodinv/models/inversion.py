@@ -208,6 +208,7 @@ class InversionModel(nn.Module):
             levels[resolution] = level_at(resolution, feature_map, levels[max(levels)] if levels else None)
             return self._aligner(resolution).move(feature_map, levels[resolution])
 
+        # Images, masks and codes are float32 whatever the layers compute in.
         generated = self.generator.synthesise(
             w_plus, noise=noise, rng=rng, on_up=on_up, content=content, style_offset=style_offset
         )

@@ -158,7 +158,7 @@ class ToRGB(nn.Module):
     ) -> Float[Tensor, "batch 3 height width"]:
         """Project features to colours; `style_offset` is added to the style."""
         rgb = modulated_conv2d(x, self.weight * self.weight_scale, self.affine(w) + style_offset, demodulate=False)
-        return rgb + self.bias[:, None, None].to(rgb.dtype)
+        return rgb.float() + self.bias[:, None, None]
 
 
 class Generator(nn.Module):
@@ -254,6 +254,7 @@ class Generator(nn.Module):
             hook = None if on_up is None else _at(on_up, resolution)
             x = up(x, w_plus[:, 2 * k - 1], hook=hook, style_offset=offsets[3 * k - 1], **options)
             x = second(x, w_plus[:, 2 * k], style_offset=offsets[3 * k], **options)
+            # The sum over resolutions stays float32: three channels cost little.
             rgb = fir_upsample(rgb) + self.to_rgbs[k](x, w_plus[:, 2 * k + 1], style_offset=offsets[3 * k + 1])
             x = content.get(resolution, x)
         return rgb
