@@ -14,7 +14,7 @@ from oodinv.bundles.shape import generator_shape
 from oodinv.edits import Edit, EditError
 from oodinv.edits.raw import RawEdit
 from oodinv.edits.shape import Space
-from oodinv.models.accelerate import accelerate
+from oodinv.models.accelerate import accelerate, compile_layers
 from oodinv.models.decomposition import Composition
 from oodinv.models.inversion import Inversion
 from oodinv.models.precision import Precision, computing, has_bfloat16
@@ -45,6 +45,7 @@ class Inverter:
         noise: NoiseMode = "fixed",
         precision: Precision = "float32",
         preset: Preset = "full",
+        compile: bool = False,
     ):
         """See `from_bundle`; the bundle's model is moved to the device and prepared there."""
         self.bundle = loaded.bundle
@@ -60,7 +61,10 @@ class Inverter:
             self._model.decomposition.use_rounds(1)
         if precision != "float32" and not has_bfloat16(self.device):
             logger.warning("%s has no bfloat16 instructions: float32 is much faster there", self.device)
-        accelerate(self._model)
+        if compile:
+            compile_layers(self._model)
+        else:
+            accelerate(self._model)
         self._directions = {name: tensor.to(self.device) for name, tensor in loaded.directions.items()}
         self._identity = None if loaded.identity is None else loaded.identity.to(self.device)
         self._shape = generator_shape(self._model.generator)
@@ -74,6 +78,7 @@ class Inverter:
         noise: NoiseMode = "fixed",
         precision: Precision = "float32",
         preset: Preset = "full",
+        compile: bool = False,
         access: Access = DEFAULT_ACCESS,
     ) -> "Inverter":
         """Load a bundle by name, folder or bucket.
@@ -84,13 +89,16 @@ class Inverter:
             noise: `fixed` gives the same picture every time.
             precision: `bfloat16` is for devices that compute in it, see `models.precision`.
             preset: `fast` aligns in one round instead of the bundle's own number.
+            compile: Compile the layers, see `models.accelerate.compile_layers`.
             access: How to reach a bucket.
 
         Raises:
             BundleError: There is no such bundle or it is damaged.
             StoreError: The bucket's server failed.
         """
-        return cls(load_bundle(name, access), device=device, noise=noise, precision=precision, preset=preset)
+        return cls(
+            load_bundle(name, access), device=device, noise=noise, precision=precision, preset=preset, compile=compile
+        )
 
     @property
     def setting(self) -> str:
