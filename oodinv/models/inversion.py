@@ -1,6 +1,6 @@
 """The model: encoder, generator and decomposition assembled (arXiv 2212.09262, figure 2 and section 3)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -114,14 +114,30 @@ class InversionModel(nn.Module):
         content: dict[int, Tensor] | None = None,
         noise: NoiseMode = "fixed",
         rng: Rng | None = None,
+        active_levels: Collection[int] | None = None,
     ) -> Inversion:
-        """Draw styles with alignment to a crop's features, predicting flows and masks."""
-        content, guides = content or {}, self._guides(crop, feature_maps, plain)
+        """Draw styles with alignment to a crop's features, predicting flows and masks.
+
+        Args:
+            crop: See `invert`.
+            w_plus: What to draw.
+            feature_maps: The encoder's, by resolution.
+            plain: The generator alone for `w_plus`; None unless the decomposition looks at it.
+            content: See `Inversion.content`.
+            noise: See `Generator.synthesise`.
+            rng: Source of random noise.
+            active_levels: Levels of the decomposition to align at, for its training; the generator's maps stay as they
+                are at the others, also when this inversion is edited. None = all.
+
+        Raises:
+            ValueError: The decomposition has no such level.
+        """
+        content, guides = content or {}, self._guides(crop, feature_maps, plain, active_levels)
 
         def predict(resolution: int, feature_map: Tensor, coarser: Alignment | None) -> Alignment:
             return self._aligner(resolution)(feature_map, guides[resolution], coarser)
 
-        drawn = self._draw(w_plus, predict, size=crop.shape[-1], noise=noise, rng=rng, content=content)
+        drawn = self._draw(w_plus, predict, guides, size=crop.shape[-1], noise=noise, rng=rng, content=content)
         return Inversion(
             crop=crop,
             w_plus=w_plus,
@@ -162,6 +178,7 @@ class InversionModel(nn.Module):
         drawn = self._draw(
             w_plus,
             level_at,
+            inversion.guides,
             size=inversion.crop.shape[-1],
             noise=noise,
             rng=rng,
@@ -192,6 +209,7 @@ class InversionModel(nn.Module):
         self,
         w_plus: Tensor,
         level_at: "LevelAt",
+        aligned: Collection[int],
         *,
         size: int,
         noise: NoiseMode,
@@ -199,11 +217,11 @@ class InversionModel(nn.Module):
         content: dict[int, Tensor],
         style_offset: Tensor | None = None,
     ) -> "_Drawn":
-        """The generator with every level's feature map moved as `level_at` says."""
+        """The generator with the feature maps of the `aligned` resolutions moved as `level_at` says."""
         levels: dict[int, Alignment] = {}
 
         def on_up(resolution: int, feature_map: Tensor) -> Tensor:
-            if self.decomposition is None or resolution not in self.decomposition.config.levels:
+            if resolution not in aligned:
                 return feature_map
             levels[resolution] = level_at(resolution, feature_map, levels[max(levels)] if levels else None)
             return self._aligner(resolution).move(feature_map, levels[resolution])
@@ -221,7 +239,16 @@ class InversionModel(nn.Module):
         assert self.decomposition is not None
         return self.decomposition.level(resolution)
 
-    def _guides(self, crop: Tensor, feature_maps: Mapping[int, Tensor], plain: Tensor | None) -> dict[int, Guide]:
+    def _guides(
+        self,
+        crop: Tensor,
+        feature_maps: Mapping[int, Tensor],
+        plain: Tensor | None,
+        active_levels: Collection[int] | None,
+    ) -> dict[int, Guide]:
+        levels = () if self.decomposition is None else self.decomposition.config.levels
+        if not set(active_levels or ()) <= set(levels):
+            raise ValueError(f"active levels must be among the decomposition's {list(levels)}, got {active_levels}")
         if self.decomposition is None:
             return {}
         evidence = self.decomposition.evidence(crop, plain)
@@ -229,7 +256,8 @@ class InversionModel(nn.Module):
             resolution: self._aligner(resolution).guide(
                 feature_maps[resolution], None if evidence is None else F.adaptive_avg_pool2d(evidence, resolution)
             )
-            for resolution in self.decomposition.config.levels
+            for resolution in levels
+            if active_levels is None or resolution in active_levels
         }
 
 
