@@ -53,7 +53,7 @@ class Choices:
     edit_composition: Composition = "reuse"
     """The default for edits. `repredict`: flows and masks predicted anew from the edited features. `reuse`: those of
     the inversion. `minimum`: the inversion's flows, and of both masks the smaller. `follow`: those of the inversion and
-    what the mask keeps, moved along with the edit."""
+    what the mask keeps, moved along with the edit (`motion`)."""
 
     @classmethod
     def improved(cls) -> "Choices":

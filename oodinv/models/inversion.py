@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from oodinv.models.decomposition import Alignment, Composition, Decomposition, Guide, LevelAligner, blend, compose_masks
 from oodinv.models.encoding import CropEncoder, Encoding, check_fit
+from oodinv.models.motion import MotionConfig, estimate_motion, follow, one_after_the_other, resize_flow
 from oodinv.models.stylegan2 import Generator, NoiseMode
 
 
@@ -44,10 +45,21 @@ class Inversion:
     generated: Float[Tensor, "batch 3 size size"]
     """The aligned generator image, before blending."""
 
+    kept: Float[Tensor, "batch 3 size size"]
+    """What the mask keeps: the crop, moved by `motion` where there is one."""
+
+    motion: Float[Tensor, "batch xy=2 size size"] | None = field(repr=False, default=None)
+    """How far an edit has moved what is kept, from the inversion on: a backward flow as `warp` reads it, exactly zero
+    where nothing moves. None unless the edit's composition was `follow`."""
+
+    plain_maps: dict[int, Tensor] = field(repr=False, default_factory=dict)
+    """The plain generator's feature maps by resolution, where the motion of the next edit starts; empty unless edits
+    follow by default or the last one did."""
+
     @property
     def reconstruction(self) -> Float[Tensor, "batch 3 size size"]:
-        """`generated` blended with `crop` by `ood_mask`; for an edit, the edited crop."""
-        return blend(self.crop, self.generated, self.ood_mask)
+        """`generated` blended with `kept` by `ood_mask`; for an edit, the edited crop."""
+        return blend(self.kept, self.generated, self.ood_mask)
 
 
 class InversionModel(nn.Module):
@@ -92,7 +104,10 @@ class InversionModel(nn.Module):
         drawn = None
         if plain or (self.decomposition is not None and self.decomposition.config.choices.see_error):
             drawn = self.generator.synthesise(w_plus, noise=noise, rng=rng, content=encoding.content)
-        return self.align(crop, w_plus, encoding.feature_maps, drawn, content=encoding.content, noise=noise, rng=rng)
+        aligned = self.align(crop, w_plus, encoding.feature_maps, drawn, content=encoding.content, noise=noise, rng=rng)
+        if self._composition(None) != "follow":
+            return aligned
+        return replace(aligned, plain_maps=self._plain_maps(w_plus, encoding.content, None))
 
     def encode(
         self, crop: Float[Tensor, "batch 3 size size"], *, noise: NoiseMode = "fixed", rng: Rng | None = None
@@ -148,6 +163,7 @@ class InversionModel(nn.Module):
             levels=drawn.levels,
             ood_mask=drawn.ood_mask,
             generated=drawn.generated,
+            kept=crop,
         )
 
     def edit(
@@ -173,11 +189,12 @@ class InversionModel(nn.Module):
         Returns:
             The edited face.
         """
-        w_plus = inversion.w_plus + offset
-        level_at = self._levels_of_edit(inversion, composition)
+        w_plus, composition = inversion.w_plus + offset, self._composition(composition)
+        follows = composition == "follow"
+        start = self._followed(inversion, w_plus, style_offset) if follows else inversion
         drawn = self._draw(
             w_plus,
-            level_at,
+            self._levels_of_edit(start, composition),
             inversion.guides,
             size=inversion.crop.shape[-1],
             noise=noise,
@@ -186,10 +203,15 @@ class InversionModel(nn.Module):
             style_offset=style_offset,
         )
         return replace(
-            inversion, w_plus=w_plus, levels=drawn.levels, ood_mask=drawn.ood_mask, generated=drawn.generated
+            start,
+            w_plus=w_plus,
+            levels=drawn.levels,
+            ood_mask=drawn.ood_mask,
+            generated=drawn.generated,
+            plain_maps=start.plain_maps if follows else {},
         )
 
-    def _levels_of_edit(self, inversion: Inversion, composition: Composition | None) -> "LevelAt":
+    def _levels_of_edit(self, inversion: Inversion, composition: Composition) -> "LevelAt":
         def reuse(resolution: int, feature_map: Tensor, coarser: Alignment | None) -> Alignment:
             return inversion.levels[resolution]
 
@@ -200,10 +222,42 @@ class InversionModel(nn.Module):
             ours, edits = inversion.levels[resolution], repredict(resolution, feature_map, coarser)
             return Alignment(flow=ours.flow, mask=torch.minimum(ours.mask, edits.mask))
 
-        by_name: dict[Composition, LevelAt] = {"reuse": reuse, "repredict": repredict, "minimum": minimum}
-        if composition is None:
-            composition = "reuse" if self.decomposition is None else self.decomposition.config.choices.edit_composition
+        by_name: dict[Composition, LevelAt] = {
+            "reuse": reuse,
+            "repredict": repredict,
+            "minimum": minimum,
+            "follow": reuse,
+        }
         return by_name[composition]
+
+    def _followed(self, inversion: Inversion, w_plus: Tensor, style_offset: Tensor | None) -> Inversion:
+        """The inversion with what is kept, and where, moved along with an edit."""
+        before = inversion.plain_maps or self._plain_maps(inversion.w_plus, inversion.content, None)
+        after = self._plain_maps(w_plus, inversion.content, style_offset)
+        step = resize_flow(estimate_motion(before, after), inversion.crop.shape[-1])
+        motion = one_after_the_other(inversion.motion, step)
+        return replace(
+            inversion,
+            levels={
+                resolution: _moved(level, resize_flow(step, resolution))
+                for resolution, level in inversion.levels.items()
+            },
+            kept=follow(inversion.crop, motion),
+            motion=motion,
+            plain_maps=after,
+        )
+
+    def _plain_maps(self, w_plus: Tensor, content: dict[int, Tensor], style_offset: Tensor | None) -> dict[int, Tensor]:
+        # Without noise: it stays where it is when the face moves.
+        resolutions = set(MotionConfig().resolutions) & set(self.generator.config.resolutions)
+        return self.generator.feature_maps(
+            w_plus, resolutions, noise="none", content=content, style_offset=style_offset
+        )
+
+    def _composition(self, asked: Composition | None) -> Composition:
+        if asked is not None:
+            return asked
+        return "reuse" if self.decomposition is None else self.decomposition.config.choices.edit_composition
 
     def _draw(
         self,
@@ -259,6 +313,10 @@ class InversionModel(nn.Module):
             for resolution in levels
             if active_levels is None or resolution in active_levels
         }
+
+
+def _moved(level: Alignment, motion: Tensor) -> Alignment:
+    return Alignment(flow=follow(level.flow, motion), mask=follow(level.mask, motion))
 
 
 LevelAt = Callable[[int, Tensor, Alignment | None], Alignment]
