@@ -31,8 +31,11 @@ demo: install
 ui: install
 	$(CLEAN) $(BIN)/python -m flows.ui --port $(PORT) -- --source examples/photos --target out/ui --keep masks $(EDITS)
 
+# Two test files at a time: the suite waits for servers more than it computes.
+TOGETHER := -n 2 --dist loadfile
+
 test: install
-	$(CLEAN) $(BIN)/pytest -q
+	$(CLEAN) $(BIN)/pytest -q $(TOGETHER)
 
 slow: install
 	$(CLEAN) $(BIN)/pytest -q -m slow
@@ -42,7 +45,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(CLEAN) $(BIN)/pytest -q
+	$(CLEAN) $(BIN)/pytest -q $(TOGETHER)
 
 clean:
 	rm -rf out .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
