@@ -8,6 +8,8 @@ STAMP  := $(VENV)/.installed-$(shell printf '%s' '$(TORCH)' | cksum | cut -d' ' 
 OUT    := out/demo
 EDITS  := --edit smile=+2 --edit age=+2 --edit yaw=+1.5
 PORT   ?= 4200
+# Processes that run tests, each with servers of its own and up to 2 GB.
+WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 # Settings of other Prefect or Ray installations must not leak into the demo and the tests.
 CLEAN  := env $(shell env | sed -nE 's/^((PREFECT|RAY)_[A-Za-z0-9_]*)=.*/-u \1/p') PREFECT_HOME=$(CURDIR)/out/prefect
@@ -31,12 +33,10 @@ demo: install
 ui: install
 	$(CLEAN) $(BIN)/python -m flows.ui --port $(PORT) -- --source examples/photos --target out/ui --keep masks $(EDITS)
 
-# Two test files at a time: the suite waits for servers more than it computes.
-TOGETHER := -n 2 --dist loadfile
-
 test: install
-	$(CLEAN) $(BIN)/pytest -q $(TOGETHER)
+	$(CLEAN) $(BIN)/pytest -q -n $(WORKERS) --maxprocesses 8
 
+# One after another: they kill processes and watch clocks.
 slow: install
 	$(CLEAN) $(BIN)/pytest -q -m slow
 
@@ -45,7 +45,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(CLEAN) $(BIN)/pytest -q $(TOGETHER)
+	$(CLEAN) $(BIN)/pytest -q -n $(WORKERS) --maxprocesses 8
 
 clean:
 	rm -rf out .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from tiny_run import FACES, SMILE, do_faces, tiny_run, write_photos
 
 from flows.cli import main
-from flows.environment import quiet_and_local
 from flows.maintain_request import MaintainRequest
 from oodinv.errors import describe
 from oodinv.ledger import fsck, latest_snapshot, list_commits, load_inventory, plan_inventory, read_commit
@@ -61,12 +60,9 @@ def oodinv_dataset(target):
 
 
 @pytest.fixture(scope="module")
-def prefect():
-    """A server of its own for this file."""
-    quiet_and_local()
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
+def prefect(orchestrator):
+    """Flows of this process are run with that server."""
+    with orchestrator.in_this_process():
         yield
 
 
