@@ -9,7 +9,7 @@ from hypothesis import settings
 # Before torch is loaded, here and in processes that tests start: two threads that wait for one busy processor make the
 # tiny networks a hundred times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Before Prefect is loaded: what it keeps for this process is shared neither with the user's own nor with another worker.
+# Before Prefect is loaded: what it keeps is neither the user's own nor that of another worker.
 _prefect_home = tempfile.TemporaryDirectory(prefix="oodinv-tests-")
 os.environ["PREFECT_HOME"] = _prefect_home.name
 os.environ["DO_NOT_TRACK"] = "1"

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from oodinv.models.fast_convs import FastConvs
+from oodinv.models.fast_convs import SMALLEST, FastConvs
 from oodinv.models.layers import EqualLinear, bias_act, fir_upsample, modulated_conv2d
 
 NoiseMode = Literal["fixed", "none", "random"]
@@ -137,7 +137,7 @@ class StyledConv(nn.Module):
 
     def accelerate(self) -> None:
         """See `models.accelerate`."""
-        if not self.upsample:
+        if not self.upsample and self.noise.shape[-1] ** 2 >= SMALLEST:
             self.convolve.transform("weight", self.weight * self.weight_scale)
 
 
