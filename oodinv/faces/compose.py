@@ -27,8 +27,8 @@ from oodinv.faces.resample import apply_affine, invert_affine, resample
 
 ComposeMode = Literal["replace", "residual"]
 
-_EASE = 0.15
-"""Width of the rim in which a motion dies out, in crop sides."""
+_EASE = 0.1
+"""Width of the rim in which a motion dies out, in crop sides. Wider is smoother but leaves more where it was."""
 
 _BAND_ROWS = 512
 """Photo rows composed at a time, so that a huge face takes no huge arrays."""
