@@ -76,7 +76,7 @@ def main() -> None:
         inversion = inverter.invert(crop)
         drawn = inverter.synthesise(inversion.w_plus)
         for strength, truth in scene.after.items():
-            offset = inverter.offset([Edit("yaw", strength)])
+            offset = inverter.offset([Edit("yaw", strength)]).w_plus
             pictures = {}
             for composition in COMPOSITIONS:
                 with torch.inference_mode():
@@ -86,8 +86,8 @@ def main() -> None:
                 for where, error in errors_of(scene, truth, small, large).items():
                     for region, value in error.items():
                         errors[where, composition, region].append(value)
-            faces = (scene.before.photo, truth.photo, to_uint8(drawn[0].numpy()))
-            faces = (*faces, to_uint8(inverter.synthesise(inversion.w_plus + offset)[0].numpy()))
+            drawn_edited = inverter.synthesise(inversion.w_plus + offset)
+            faces = [scene.before.photo, truth.photo, *(to_uint8(image[0].numpy()) for image in (drawn, drawn_edited))]
             nose = [turn_of(face, detector) for face in faces]
             if None not in nose:
                 turns.append((strength, nose[1] - nose[0], nose[3] - nose[2]))  # type: ignore[operator]
