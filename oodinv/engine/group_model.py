@@ -32,6 +32,9 @@ class Edited:
     """Its share of the call that edited it."""
 
 
+MAX_GUIDED = 16
+"""Faces of a group that keep what makes their edits cheaper; a group photo has more, and memory has an end."""
+
 Inverted = InvertedFace | Reason | None
 """Of one row of the faces product: None where that gave the face up already, a reason where it failed since."""
 
@@ -62,7 +65,10 @@ class GroupModel:
         found = [
             (opened.photo, row) if row["status"] == "ok" else None for opened in group.photos for row in opened.faces
         ]
-        return group.by_photo(together(call, found, self._microbatch, "invert"))
+        inverted = together(call, found, self._microbatch, "invert")
+        if sum(isinstance(face, InvertedFace) for face in inverted) > MAX_GUIDED:
+            inverted = [face.without_guides() if isinstance(face, InvertedFace) else face for face in inverted]
+        return group.by_photo(inverted)
 
     def edit(
         self, group: Group, inverted: Sequence[Sequence[Inverted]], product: Product, here: Whereabouts

@@ -148,3 +148,12 @@ def test_the_discriminator_scores_each_image():
 def test_a_resolution_the_architecture_cannot_have_is_refused(resolution):
     with pytest.raises(ValueError, match="power of two"):
         GeneratorConfig(resolution=resolution)
+
+
+@pytest.mark.parametrize("composition", ["reuse", "repredict", "minimum", "follow"])
+def test_an_inversion_without_guides_is_edited_to_the_same_picture(model, crop, composition):
+    inversion = model.invert(crop)
+    offset = torch.full((1, 8, 24), 0.5)
+    expected = model.edit(inversion, offset, composition=composition)
+    found = model.edit(replace(inversion, guides={}), offset, composition=composition)
+    assert torch.equal(found.generated, expected.generated) and torch.equal(found.ood_mask, expected.ood_mask)
