@@ -57,8 +57,9 @@ class Inverter:
             for parameter in self._model.parameters():
                 if parameter.ndim == 4:  # what tensor cores read
                     parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-        if preset == "fast" and self._model.decomposition is not None:
-            self._model.decomposition.use_rounds(1)
+        spec = self.bundle.spec.decomposition
+        if self._model.decomposition is not None and spec is not None:
+            self._model.decomposition.use_rounds(1 if preset == "fast" else spec.num_iterations)
         if precision != "float32" and not has_bfloat16(self.device):
             logger.warning("%s has no bfloat16 instructions: float32 is much faster there", self.device)
         if compile:

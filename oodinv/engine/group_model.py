@@ -60,15 +60,14 @@ class GroupModel:
             here.among(group)
             with self._timers("invert"):
                 crops = [cut_face(photo, crop_transform(face_of(row), size), size) for photo, row in found]
-                return invert_faces(self._inverter, crops)
+                faces = invert_faces(self._inverter, crops)
+            return [face.without_guides() for face in faces] if crowded else faces
 
         found = [
             (opened.photo, row) if row["status"] == "ok" else None for opened in group.photos for row in opened.faces
         ]
-        inverted = together(call, found, self._microbatch, "invert")
-        if sum(isinstance(face, InvertedFace) for face in inverted) > MAX_GUIDED:
-            inverted = [face.without_guides() if isinstance(face, InvertedFace) else face for face in inverted]
-        return group.by_photo(inverted)
+        crowded = sum(face is not None for face in found) > MAX_GUIDED
+        return group.by_photo(together(call, found, self._microbatch, "invert"))
 
     def edit(
         self, group: Group, inverted: Sequence[Sequence[Inverted]], product: Product, here: Whereabouts

@@ -118,6 +118,8 @@ def edit_faces(
     if not edits:
         return inversions
     edited = split_inversion(inverter.edit(join_inversions(inversions), edits, composition))
+    # What only another edit would need does not wait with them.
+    edited = [replace(one, guides={}, feature_maps={}, content={}) for one in edited]
     if inverter.device.type == "cuda":
         torch.cuda.synchronize(inverter.device)  # what goes wrong and how long it takes belongs to this call
     return edited

@@ -119,6 +119,11 @@ def edit_product(
 ) -> Product:
     """The product of one edit; `composition` None is the bundle's own, and the fingerprint holds which that is."""
     chosen = (composition or bundle.spec.edit_composition) if edits else None
+    decomposition = bundle.spec.decomposition
+    if decomposition is None:  # nothing to choose, so no choice makes another product
+        chosen = "reuse" if edits else None
+    if decomposition is None or decomposition.num_iterations == 1:
+        preset = "full"
     parameters = {
         "faces": faces.definition.fingerprint,
         "edit": format_edits(edits),

@@ -49,6 +49,9 @@ class Inversion:
     kept: Float[Tensor, "batch 3 size size"]
     """What the mask keeps: the crop, moved by `motion` where there is one."""
 
+    style_offset: Float[Tensor, "#batch style_channels"] | None = field(repr=False, default=None)
+    """What edits in StyleSpace have added to the styles; None = nothing."""
+
     motion: Float[Tensor, "batch xy=2 size size"] | None = field(repr=False, default=None)
     """How far an edit has moved what is kept, from the inversion on: a backward flow as `warp` reads it, exactly zero
     where nothing moves. None unless the edit's composition was `follow`."""
@@ -97,8 +100,11 @@ class InversionModel(nn.Module):
             ValueError: The crop has another size than the generator's images.
         """
         size = self.generator.config.resolution
-        if crop.shape[-1] != size:
-            raise ValueError(f"crops must be {size} pixels wide, the generator's resolution; got {crop.shape[-1]}")
+        if crop.shape[-2:] != (size, size):
+            raise ValueError(
+                f"crops must be {size} pixels wide and high, the generator's resolution; got {tuple(crop.shape[-2:])}: "
+                "cut them with faces.extract_crop"
+            )
 
         encoding = self.encode(crop, noise=noise, rng=rng)
         w_plus = self.generator.latent_avg + encoding.delta_w
@@ -191,6 +197,7 @@ class InversionModel(nn.Module):
             The edited face.
         """
         w_plus, composition = inversion.w_plus + offset, self._composition(composition)
+        style_offset = _sum(inversion.style_offset, style_offset)
         follows = composition == "follow"
         start = self._followed(inversion, w_plus, style_offset) if follows else inversion
         if composition in ("repredict", "minimum") and not start.guides:
@@ -208,6 +215,7 @@ class InversionModel(nn.Module):
         return replace(
             start,
             w_plus=w_plus,
+            style_offset=style_offset,
             levels=drawn.levels,
             ood_mask=drawn.ood_mask,
             generated=drawn.generated,
@@ -235,7 +243,7 @@ class InversionModel(nn.Module):
 
     def _followed(self, inversion: Inversion, w_plus: Tensor, style_offset: Tensor | None) -> Inversion:
         """The inversion with what is kept, and where, moved along with an edit."""
-        before = inversion.plain_maps or self._plain_maps(inversion.w_plus, inversion.content, None)
+        before = inversion.plain_maps or self._plain_maps(inversion.w_plus, inversion.content, inversion.style_offset)
         after = self._plain_maps(w_plus, inversion.content, style_offset)
         step = resize_flow(estimate_motion(before, after), inversion.crop.shape[-1])
         motion = one_after_the_other(inversion.motion, step)
@@ -316,6 +324,10 @@ class InversionModel(nn.Module):
             for resolution in levels
             if active_levels is None or resolution in active_levels
         }
+
+
+def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return b if a is None else a if b is None else a + b
 
 
 def _moved(level: Alignment, motion: Tensor) -> Alignment:

@@ -95,8 +95,9 @@ class MergedHeads:
         self._width = firsts[0].weight.shape[0]
         self._weight = torch.cat([conv.weight.detach() for conv in firsts])
         self._bias = torch.cat([cast(Tensor, conv.bias).detach() for conv in firsts])
-        for conv, part in zip(firsts, self._weight.split(self._width), strict=True):
-            conv.weight.data = part
+        parts = zip(firsts, self._weight.split(self._width), self._bias.split(self._width), strict=True)
+        for conv, weight, bias in parts:
+            conv.weight.data, cast(Tensor, conv.bias).data = weight, bias
 
     def __call__(self, x: Float[Tensor, "batch channel height width"]) -> list[Float[Tensor, "batch style_dim"]]:
         """Codes of all heads."""

@@ -189,7 +189,7 @@ def modulated_conv2d(
         if norm is not None:
             weight = weight * norm[0, :, None, None, None]
         return _convolve(x, weight, upsample)
-    x = x * style[:, :, None, None].to(x.dtype)
+    x = _scaled(x, style)
     x = _convolve(x, weight, upsample) if convolve is None else convolve(x)
     return x if norm is None else scale_channels(x, norm)
 
@@ -206,12 +206,18 @@ def add_to(x: Float[Tensor, "*shape"], y: Float[Tensor, "*shape"]) -> Float[Tens
     return x + y if torch.is_grad_enabled() else x.add_(y)
 
 
+def _scaled(x: Tensor, factor: Tensor) -> Tensor:
+    """Each channel times its float32 factor, in `x`'s dtype; the factor itself is not rounded to it."""
+    factor = factor[:, :, None, None]
+    return (x * factor).to(x.dtype) if torch.is_grad_enabled() else torch.mul(x, factor, out=torch.empty_like(x))
+
+
 def scale_channels(
     x: Float[Tensor, "batch channel height width"], factor: Float[Tensor, "batch channel"]
 ) -> Float[Tensor, "batch channel height width"]:
-    """Multiply each channel; in place where no gradient is wanted."""
-    factor = factor[:, :, None, None].to(x.dtype)
-    return x * factor if torch.is_grad_enabled() else x.mul_(factor)
+    """Multiply each channel by a float32 factor; in place where no gradient is wanted."""
+    factor = factor[:, :, None, None]
+    return (x * factor).to(x.dtype) if torch.is_grad_enabled() else x.mul_(factor)
 
 
 def bias_act(

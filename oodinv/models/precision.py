@@ -20,8 +20,9 @@ def computing(device: torch.device, precision: Precision) -> Iterator[None]:
         yield
 
 
-def has_bfloat16(device: torch.device) -> bool:
+def has_bfloat16(device: torch.device | str) -> bool:
     """Whether bfloat16 is an instruction there; where it is not, it is emulated, far slower than float32."""
+    device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":

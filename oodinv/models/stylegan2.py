@@ -23,7 +23,10 @@ from oodinv.models.layers import EqualLinear, bias_act, fir_upsample, modulated_
 
 NoiseMode = Literal["fixed", "none", "random"]
 UpHook = Callable[[int, Tensor], Tensor]
-"""Called with (resolution, feature map) right after an up-convolution, before noise, bias and activation."""
+"""Called with (resolution, feature map) right after an up-convolution, before noise, bias and activation.
+
+In evaluation the map given and the one returned are overwritten afterwards: clone what you keep.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

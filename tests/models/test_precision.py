@@ -95,3 +95,10 @@ def test_merged_heads_give_the_same_codes_and_store_nothing_twice(encoder, crop)
     firsts = [head.convs[0].weight for head in encoder.heads]
     assert len({weight.untyped_storage().data_ptr() for weight in firsts}) <= 3
     assert len(firsts) == 8
+
+
+def test_a_preset_is_the_inverters_own_choice(folder, crop):
+    loaded = load_bundle(folder)
+    expected = Inverter(loaded).invert(crop).generated
+    Inverter(loaded, preset="fast")
+    assert torch.equal(Inverter(loaded).invert(crop).generated, expected)
