@@ -20,6 +20,8 @@ from benchmarks.precision import DTYPES
 from benchmarks.shapes import check_shapes
 from benchmarks.subject import FULL, load_subject
 from benchmarks.table import ceilings_table, engine_table, parts_table, results_table, shapes_table
+from oodinv.memory import keep_freed_memory
+from oodinv.models.accelerate import accelerate, compile_layers
 
 _FULL_SIZE = 1024
 
@@ -52,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", nargs="+", type=_positive, default=[1], metavar="N")
     parser.add_argument("--threads", type=_positive, metavar="N", help="of torch; default: as torch finds the machine")
     parser.add_argument("--seconds", type=float, default=20.0, metavar="S", help="for each call that is measured")
+    parser.add_argument("--compile", action="store_true", help="with torch.compile, for GPUs")
     parser.add_argument("--engine", type=_positive, metavar="N", help="also the engine over N photos, without Ray")
     parser.add_argument("--photos", type=Path, default=EXAMPLES, metavar="DIR", help="for --engine, repeated")
     parser.add_argument("--meta", action="store_true", help="one forward of the full-size configuration, shapes only")
@@ -79,6 +82,12 @@ def _measured(asked: argparse.Namespace) -> dict[str, Any]:
     subject = load_subject(asked.bundle, asked.size or _FULL_SIZE)
     flops = count_flops(subject.model)
     subject.model.to(device)
+    if device.type == "cpu":
+        keep_freed_memory()  # as actors and commands do
+    if asked.compile:
+        compile_layers(subject.model)
+    else:
+        accelerate(subject.model)
     configurations = [(dtype, batch) for dtype in asked.dtype for batch in asked.batch]
     engine_runs = asked.batch if asked.engine else []
     total = len(asked.dtype) + CALLS * len(configurations) + len(engine_runs)
@@ -116,6 +125,7 @@ def _measured(asked: argparse.Namespace) -> dict[str, Any]:
     return {
         "machine": machine,
         "model": subject.described(),
+        "compiled": asked.compile,
         "seconds_per_call": asked.seconds,
         "ceilings": {dtype: asdict(found) for dtype, found in ceilings.items()},
         "flops_per_crop": _told(flops),

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from oodinv.models.encoding import Encoding
 from oodinv.models.inversion import Inversion, InversionModel
+from oodinv.models.precision import computing
 
 R = TypeVar("R")
 
@@ -43,9 +44,7 @@ class Precise:
         return self.model.generator.synthesise(self.model.generator.latent_avg + delta_w)
 
     def _compute(self, call: Callable[[], R]) -> R:
-        half = self.dtype is not torch.float32
-        # bfloat16 also where it is off: the CPU's autocast knows no other.
-        with torch.inference_mode(), torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
+        with computing(self.device, "float32" if self.dtype is torch.float32 else "bfloat16"):
             return call()
 
 

@@ -64,6 +64,8 @@ def main() -> None:
 )
 @click.option("--bundle", metavar="NAME|DIR|URI", help="Model bundle.  [default: embedded]")
 @click.option("--composition", metavar="NAME", help=_COMPOSITION_HELP)
+@click.option("--preset", help="full or fast: one alignment round, quicker and less exact.  [default: full]")
+@click.option("--precision", help="float32, or bfloat16 where the device has it.  [default: float32]")
 @click.option("--detector", help="centerface or face-alignment.  [default: centerface]")
 @click.option("--output", help="photo or crop.  [default: photo]")
 @click.option("--format", "format_", help="jpeg, png or webp.  [default: jpeg]")

@@ -1,5 +1,6 @@
 """From a request to settings: everything that can be refused is refused here, before anything is written."""
 
+import logging
 import os
 
 from flows.request import AugmentRequest
@@ -10,7 +11,10 @@ from oodinv.engine.settings import RunSettings, edit_product, faces_product
 from oodinv.faces import load_detector
 from oodinv.ledger.inputs import PHOTO_SUFFIXES, is_photo_key
 from oodinv.ledger.preflight import check_locations, check_readable
+from oodinv.models.precision import has_bfloat16
 from oodinv.store import Access, LocationError, open_source
+
+logger = logging.getLogger("oodinv.prepare")
 
 
 def prepare(request: AugmentRequest, *, write: bool = True, warn: bool = True) -> RunSettings:
@@ -33,6 +37,8 @@ def prepare(request: AugmentRequest, *, write: bool = True, warn: bool = True) -
             raise EditError(f"bundle {bundle.spec.name!r} has no edit {edit!r}: it has {sorted(known)}")
     if warn:
         warn_beyond_safe_range(bundle.spec, edits)
+        if request.precision == "bfloat16" and not request.gpus_per_worker and not has_bfloat16("cpu"):
+            logger.warning("this processor has no bfloat16 instructions and would emulate them: leave --precision out")
     detector = load_detector(request.detector)
     faces = faces_product(detector.name, detector.weights_sha256)
     products = tuple(
@@ -46,6 +52,8 @@ def prepare(request: AugmentRequest, *, write: bool = True, warn: bool = True) -
             keep=frozenset(request.keep),
             seed=request.seed,
             composition=request.composition,
+            preset=request.preset,
+            precision=request.precision,
         )
         for combined in edits
     )
@@ -66,6 +74,8 @@ def prepare(request: AugmentRequest, *, write: bool = True, warn: bool = True) -
         quality=request.quality,
         keep=frozenset(request.keep),
         seed=request.seed,
+        preset=request.preset,
+        precision=request.precision,
         access=access,
         microbatch=request.microbatch,
     )

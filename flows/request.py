@@ -71,6 +71,12 @@ class AugmentRequest(BaseModel):
         le=256,
         description="Faces for each call of the model, fewer if memory runs out; empty = 1 on a processor, 16 on a GPU",
     )
+    preset: Literal["full", "fast"] = Field(
+        default="full", description="fast aligns in one round instead of the bundle's own number: quicker, less exact"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="bfloat16 is for GPUs and processors that compute in it"
+    )
     seed: int = Field(default=0, ge=0, description="Of random noise; the default noise is fixed")
     endpoint_url: str | None = Field(
         default=None, description="Of an S3-compatible server; empty = what the environment says, else AWS"

@@ -16,6 +16,7 @@ from oodinv.faces.align import crop_transform
 from oodinv.imaging.convert import to_uint8
 from oodinv.imaging.decode import decode_photo
 from oodinv.imaging.encode import PhotoFormat, encode_photo
+from oodinv.memory import keep_freed_memory
 from oodinv.models.decomposition import Composition
 
 _FORMATS: dict[str, PhotoFormat] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
@@ -68,6 +69,7 @@ def edit_file(
     for path in paths:
         if path.exists() and path.samefile(photo):
             raise PhotoCommandError(f"{path} is the photo itself, which is never changed; name another file")
+    keep_freed_memory()
     inverter = Inverter.from_bundle(bundle)
     for edit in {edit for edits in products for edit in edits}:
         inverter.check(edit)
@@ -96,6 +98,7 @@ def invert_file(photo: Path, out: Path, *, bundle: str, detector: str) -> list[P
     Raises:
         PhotoCommandError: None was found.
     """
+    keep_freed_memory()
     inverter = Inverter.from_bundle(bundle)
     pixels = _read(photo)
     faces = load_detector(detector).detect(pixels)

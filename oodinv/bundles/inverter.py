@@ -1,6 +1,8 @@
 """The public face of the method: crops in, inversions and edits out."""
 
+import logging
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -12,10 +14,17 @@ from oodinv.bundles.shape import generator_shape
 from oodinv.edits import Edit, EditError
 from oodinv.edits.raw import RawEdit
 from oodinv.edits.shape import Space
+from oodinv.models.accelerate import accelerate, compile_layers
 from oodinv.models.decomposition import Composition
 from oodinv.models.inversion import Inversion
+from oodinv.models.precision import Precision, computing, has_bfloat16
 from oodinv.models.stylegan2 import NoiseMode
 from oodinv.store import DEFAULT_ACCESS, Access
+
+logger = logging.getLogger(__name__)
+
+Preset = Literal["full", "fast"]
+"""`full`: as the bundle was trained; `fast`: one alignment round (decision 015 has its cost)."""
 
 
 class Inverter:
@@ -28,11 +37,35 @@ class Inverter:
         moved = inverter.edit(inversion, [Edit.raw(direction, 2.0), Edit("age", -1)])
     """
 
-    def __init__(self, loaded: LoadedBundle, *, device: str | torch.device = "cpu", noise: NoiseMode = "fixed"):
+    def __init__(
+        self,
+        loaded: LoadedBundle,
+        *,
+        device: str | torch.device = "cpu",
+        noise: NoiseMode = "fixed",
+        precision: Precision = "float32",
+        preset: Preset = "full",
+        compile: bool = False,
+    ):
+        """See `from_bundle`; the bundle's model is moved to the device and prepared there."""
         self.bundle = loaded.bundle
         self.device = torch.device(device)
         self.noise: NoiseMode = noise
+        self.precision: Precision = precision
         self._model = loaded.model.to(self.device)
+        if self.device.type == "cuda":
+            for parameter in self._model.parameters():
+                if parameter.ndim == 4:  # what tensor cores read
+                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        spec = self.bundle.spec.decomposition
+        if self._model.decomposition is not None and spec is not None:
+            self._model.decomposition.use_rounds(1 if preset == "fast" else spec.num_iterations)
+        if precision != "float32" and not has_bfloat16(self.device):
+            logger.warning("%s has no bfloat16 instructions: float32 is much faster there", self.device)
+        if compile:
+            compile_layers(self._model)
+        else:
+            accelerate(self._model)
         self._directions = {name: tensor.to(self.device) for name, tensor in loaded.directions.items()}
         self._identity = None if loaded.identity is None else loaded.identity.to(self.device)
         self._shape = generator_shape(self._model.generator)
@@ -44,6 +77,9 @@ class Inverter:
         *,
         device: str | torch.device = "cpu",
         noise: NoiseMode = "fixed",
+        precision: Precision = "float32",
+        preset: Preset = "full",
+        compile: bool = False,
         access: Access = DEFAULT_ACCESS,
     ) -> "Inverter":
         """Load a bundle by name, folder or bucket.
@@ -52,13 +88,18 @@ class Inverter:
             name: `embedded`, a folder that holds a `bundle.json`, or `s3://bucket/prefix`.
             device: Where to compute.
             noise: `fixed` gives the same picture every time.
+            precision: `bfloat16` is for devices that compute in it, see `models.precision`.
+            preset: `fast` aligns in one round instead of the bundle's own number.
+            compile: Compile the layers, see `models.accelerate.compile_layers`.
             access: How to reach a bucket.
 
         Raises:
             BundleError: There is no such bundle or it is damaged.
             StoreError: The bucket's server failed.
         """
-        return cls(load_bundle(name, access), device=device, noise=noise)
+        return cls(
+            load_bundle(name, access), device=device, noise=noise, precision=precision, preset=preset, compile=compile
+        )
 
     @property
     def setting(self) -> str:
@@ -70,12 +111,11 @@ class Inverter:
         """Side of the crops in pixels."""
         return self.bundle.spec.resolution
 
-    @torch.inference_mode()
     def invert(self, crops: Float[Tensor, "batch 3 size size"]) -> Inversion:
         """Invert aligned crops in [-1, 1] of the bundle's resolution."""
-        return self._model.invert(crops.to(self.device), noise=self.noise)
+        with computing(self.device, self.precision):
+            return self._model.invert(crops.to(self.device), noise=self.noise)
 
-    @torch.inference_mode()
     def edit(
         self, inversion: Inversion, edits: Sequence[Edit | RawEdit], composition: Composition | None = None
     ) -> Inversion:
@@ -89,15 +129,16 @@ class Inverter:
         Raises:
             EditError: The bundle does not have such an edit, or a tensor does not fit its generator.
         """
-        offset = self.offset(edits)
-        return self._model.edit(
-            inversion, offset.w_plus, style_offset=offset.style, composition=composition, noise=self.noise
-        )
+        with computing(self.device, self.precision):
+            offset = self.offset(edits)
+            return self._model.edit(
+                inversion, offset.w_plus, style_offset=offset.style, composition=composition, noise=self.noise
+            )
 
-    @torch.inference_mode()
     def synthesise(self, w_plus: Float[Tensor, "batch layers style_dim"]) -> Float[Tensor, "batch 3 size size"]:
         """The generator alone, without alignment."""
-        return self._model.generator.synthesise(w_plus.to(self.device), noise=self.noise)
+        with computing(self.device, self.precision):
+            return self._model.generator.synthesise(w_plus.to(self.device), noise=self.noise)
 
     @torch.inference_mode()
     def similarity(

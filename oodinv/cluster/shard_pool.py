@@ -17,7 +17,9 @@ class _ShardWorker:
         import torch
 
         from oodinv.engine.worker import ShardWorker
+        from oodinv.memory import keep_freed_memory
 
+        keep_freed_memory()
         # One thread per actor: the pool scales by actors, and a photo's bytes must not depend on how many there are.
         torch.set_num_threads(1)
         self._worker = ShardWorker(settings, device)

@@ -32,6 +32,9 @@ class Edited:
     """Its share of the call that edited it."""
 
 
+MAX_GUIDED = 16
+"""Faces of a group that keep what makes their edits cheaper; a group photo has more, and memory has an end."""
+
 Inverted = InvertedFace | Reason | None
 """Of one row of the faces product: None where that gave the face up already, a reason where it failed since."""
 
@@ -57,11 +60,13 @@ class GroupModel:
             here.among(group)
             with self._timers("invert"):
                 crops = [cut_face(photo, crop_transform(face_of(row), size), size) for photo, row in found]
-                return invert_faces(self._inverter, crops)
+                faces = invert_faces(self._inverter, crops)
+            return [face.without_guides() for face in faces] if crowded else faces
 
         found = [
             (opened.photo, row) if row["status"] == "ok" else None for opened in group.photos for row in opened.faces
         ]
+        crowded = sum(face is not None for face in found) > MAX_GUIDED
         return group.by_photo(together(call, found, self._microbatch, "invert"))
 
     def edit(

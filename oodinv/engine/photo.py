@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -50,6 +50,10 @@ class InvertedFace:
     None where the mask leaves nothing visible; 99 for equal pictures.
     """
 
+    def without_guides(self) -> "InvertedFace":
+        """The same, smaller: edits that predict masks anew take longer, and nothing else changes."""
+        return replace(self, inversion=replace(self.inversion, guides={}))
+
 
 @dataclass(frozen=True, kw_only=True)
 class EditedFace:
@@ -59,9 +63,11 @@ class EditedFace:
     identity: Float32[np.ndarray, "3 size size"] = field(repr=False)
     """The unedited face as generated, for the residual."""
     reconstruction: Float32[np.ndarray, "3 size size"] = field(repr=False)
-    """The edited crop: generated, with the crop where the mask says so."""
+    """The edited crop: generated, with the crop, moved along, where the mask says so."""
     ood_mask: Float32[np.ndarray, "1 size size"] = field(repr=False)
     """In steps of 1/255: where the mask's picture is white, the photo is kept bit for bit."""
+    motion: Float32[np.ndarray, "2 size size"] | None = field(repr=False)
+    """How far the edit moves what is kept, see `Inversion.motion`; None where nothing moves."""
     compose: ComposeMode
     id_similarity: float | None
     """Cosine of identity between the photographed crop and `reconstruction`; None without an identity network."""
@@ -112,6 +118,8 @@ def edit_faces(
     if not edits:
         return inversions
     edited = split_inversion(inverter.edit(join_inversions(inversions), edits, composition))
+    # What only another edit would need does not wait with them.
+    edited = [replace(one, guides={}, feature_maps={}, content={}) for one in edited]
     if inverter.device.type == "cuda":
         torch.cuda.synchronize(inverter.device)  # what goes wrong and how long it takes belongs to this call
     return edited
@@ -121,13 +129,19 @@ def fetch_edited(inverter: Inverter, face: InvertedFace, edited: Inversion, edit
     """One face that `edit_faces` edited, as arrays; one at a time, for they are larger than the photo."""
     # A residual of nothing is nothing: the reconstruction itself always replaces.
     compose: ComposeMode = choose_mode(face.transform) if edits else "replace"
+    mask = _to_eight_bits(edited.ood_mask[0].float().cpu().numpy())
+    motion = None if edited.motion is None else edited.motion[0].float().cpu().numpy()
+    if motion is not None:
+        # What has moved is kept, but is not the photo's byte at that place: not quite white.
+        mask = np.where((motion != 0).any(axis=0), np.minimum(mask, np.float32(254) / np.float32(255)), mask)
     # As it is written: out of range a picture cannot be.
     similarity = inverter.similarity(edited.crop, edited.reconstruction.clamp(-1, 1))
     return EditedFace(
         generated=edited.generated[0].float().cpu().numpy(),
         identity=face.inversion.generated[0].float().cpu().numpy(),
         reconstruction=edited.reconstruction[0].float().cpu().numpy(),
-        ood_mask=_to_eight_bits(edited.ood_mask[0].float().cpu().numpy()),
+        ood_mask=mask,
+        motion=motion,
         compose=compose,
         id_similarity=None if similarity is None else float(similarity),
     )
@@ -150,7 +164,7 @@ def edit_face(
 def put_back(
     photo: UInt8[np.ndarray, "height width 3"], transform: Float[np.ndarray, "2 3"], face: EditedFace
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Compose an edited face into the photo; what the mask keeps stays bit for bit."""
+    """Compose an edited face into the photo; what the mask keeps in its place stays bit for bit."""
     return compose_face(
         photo,
         transform,
@@ -158,6 +172,7 @@ def put_back(
         ood_mask=face.ood_mask,
         mode=face.compose,
         identity=face.identity if face.compose == "residual" else None,
+        motion=face.motion,
     )
 
 

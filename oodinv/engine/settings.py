@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from oodinv.bundles.bundle import Bundle
+from oodinv.bundles.inverter import Preset
 from oodinv.edits import Edit, edit_slug, format_edits
 from oodinv.imaging.decode import DecodeLimits
 from oodinv.ledger.inventory import Sample
 from oodinv.ledger.products import Product as ProductDefinition
 from oodinv.ledger.products import define_product
 from oodinv.models.decomposition import Composition
+from oodinv.models.precision import Precision
 from oodinv.store import DEFAULT_ACCESS, Access
 
 Output = Literal["photo", "crop"]
@@ -56,6 +58,8 @@ class RunSettings:
     quality: int
     keep: frozenset[Keep]
     seed: int
+    preset: Preset = "full"
+    precision: Precision = "float32"
     access: Access = DEFAULT_ACCESS
     """How to reach source and target."""
     previews: frozenset[str] = frozenset()
@@ -110,9 +114,16 @@ def edit_product(
     keep: frozenset[Keep],
     seed: int,
     composition: Composition | None = None,
+    preset: Preset = "full",
+    precision: Precision = "float32",
 ) -> Product:
     """The product of one edit; `composition` None is the bundle's own, and the fingerprint holds which that is."""
     chosen = (composition or bundle.spec.edit_composition) if edits else None
+    decomposition = bundle.spec.decomposition
+    if decomposition is None:  # nothing to choose, so no choice makes another product
+        chosen = "reuse" if edits else None
+    if decomposition is None or decomposition.num_iterations == 1:
+        preset = "full"
     parameters = {
         "faces": faces.definition.fingerprint,
         "edit": format_edits(edits),
@@ -124,6 +135,8 @@ def edit_product(
         "keep": sorted(keep),
         "seed": seed,
         "composition": chosen,
+        "preset": preset,
+        "precision": precision,
     }
     algorithms = ("decode", "align", "model", "compose", "encode")
     return Product(definition=define_product(edit_slug(edits), parameters, algorithms), edits=edits, composition=chosen)

@@ -89,7 +89,14 @@ class ShardWorker:
 
     @cached_property
     def _inverter(self) -> Inverter:
-        return Inverter.from_bundle(self._settings.bundle, device=self._device, access=self._settings.access)
+        settings = self._settings
+        return Inverter.from_bundle(
+            settings.bundle,
+            device=self._device,
+            precision=settings.precision,
+            preset=settings.preset,
+            access=settings.access,
+        )
 
     def run(self, job: ShardJob, on_sample: Callable[[str | None], object] = lambda _: None) -> Receipt:
         """Make and publish the products a shard lacks.

@@ -1,13 +1,18 @@
 """The edited face goes back into the photo; what is kept from the photo is not touched at all.
 
-Nothing that is kept is ever resampled: outside the crop's quadrilateral, and where the mask says "out of domain", the
-photo's own bytes stay. Elsewhere, with feather f, mask M and generated picture G, both warped to the photo's grid:
+Nothing that is kept where it was is ever resampled: outside the crop's quadrilateral, and where the mask says "out of
+domain" and nothing moves, the photo's own bytes stay. Elsewhere, with feather f, mask M and generated picture G, both
+warped to the photo's grid:
 
     replace:   out = photo + f (1 - M) (G - photo)
     residual:  out = photo + f (1 - M) (G_edited - G_identity)
 
 `residual` keeps the photo's own fine detail where the face has more pixels in the photo than in the crop: it adds only
 what the edit changed.
+
+With a motion, `photo` on the right is the photo moved by it, sampled at the photo's own resolution, and G_identity is
+moved likewise. The motion dies out towards the crop's border, beyond which nothing can move, so that what is kept
+stays in one piece there.
 """
 
 import math
@@ -17,9 +22,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from oodinv.faces.align import face_scale
+from oodinv.faces.move import eased, motion_in_pixels, moved
 from oodinv.faces.resample import apply_affine, invert_affine, resample
 
 ComposeMode = Literal["replace", "residual"]
+
+_EASE = 0.1
+"""Width of the rim in which a motion dies out, in crop sides. Wider is smoother but leaves more where it was."""
 
 _BAND_ROWS = 512
 """Photo rows composed at a time, so that a huge face takes no huge arrays."""
@@ -38,6 +47,7 @@ def compose_face(
     ood_mask: Float32[np.ndarray, "1 crop_size crop_size"],
     mode: ComposeMode,
     identity: Float32[np.ndarray, "3 crop_size crop_size"] | None = None,
+    motion: Float32[np.ndarray, "2 crop_size crop_size"] | None = None,
     feather: float = 0.06,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Put one generated face into the photo. Several faces: one call after another.
@@ -54,6 +64,8 @@ def compose_face(
         ood_mask: Values in [0, 1].
         mode: See the module's text; `choose_mode` picks by scale.
         identity: The unedited generator picture; needed for `residual`, not allowed with `replace`.
+        motion: Where what is kept comes from: a backward flow in crop coordinates, normalised (the full width is 2.0),
+            (x, y), corner to corner. Mask and `generated` are already those of the moved face. None = nothing moves.
         feather: Width of the ramp as a share of the crop's side, in [0, 0.5]; 0 is a hard edge.
 
     Returns:
@@ -69,40 +81,64 @@ def compose_face(
         )
     if not 0 <= feather <= 0.5:
         raise ValueError(f"expected a feather from 0 to 0.5 crop sides, got {feather}")
-    change = (generated if identity is None else generated - identity) * np.float32(127.5)
-    if identity is None:
-        change += np.float32(127.5)
+    if not all(np.isfinite(part).all() for part in (generated, identity, ood_mask, motion) if part is not None):
+        raise ValueError(
+            "expected finite pictures, mask and motion, got NaN or infinity; the network that made them diverged"
+        )
+    steps = None if motion is None else eased(motion_in_pixels(motion), _EASE)
     # 1 - M is what gets warped, not M: sums of zeros are exactly zero, so where all of M is 1 the weight is exactly 0.
-    layers = np.concatenate([change, 1 - ood_mask.clip(0, 1)]).transpose(1, 2, 0)
-    if not np.isfinite(layers).all():
-        raise ValueError("expected finite pictures and mask, got NaN or infinity; the network that made them diverged")
+    layers = np.concatenate([_change(generated, identity, steps), 1 - ood_mask.clip(0, 1).transpose(1, 2, 0)], axis=2)
+    if steps is not None:
+        layers = np.concatenate([layers, steps], axis=2)
     out = photo.copy()
     x0, y0, x1, y1 = _bounds(transform, layers.shape[0], photo)
     if x0 >= x1:
         return out
     for top in range(y0, y1, _BAND_ROWS):
         part = (slice(top, min(top + _BAND_ROWS, y1)), slice(x0, x1))
-        out[part] = _blend(photo[part], layers, transform, (x0, top), feather, replace=identity is None)
+        out[part] = _blend(photo, part, layers, transform, feather, replace=identity is None)
     return out
 
 
+def _change(
+    generated: Float32[np.ndarray, "3 crop_size crop_size"],
+    identity: Float32[np.ndarray, "3 crop_size crop_size"] | None,
+    steps: Float32[np.ndarray, "crop_size crop_size 2"] | None,
+) -> Float32[np.ndarray, "crop_size crop_size 3"]:
+    """Bytes to come to (`replace`) or to add (`residual`), not rounded."""
+    picture = generated.transpose(1, 2, 0)
+    if identity is None:
+        return picture * np.float32(127.5) + np.float32(127.5)
+    before = identity.transpose(1, 2, 0)
+    return (picture - (before if steps is None else moved(before, steps))) * np.float32(127.5)
+
+
 def _blend(
-    part: UInt8[np.ndarray, "rows columns 3"],
-    layers: Float32[np.ndarray, "crop_size crop_size 4"],
+    photo: UInt8[np.ndarray, "height width 3"],
+    where: tuple[slice, slice],
+    layers: Float32[np.ndarray, "crop_size crop_size _"],
     transform: Float[np.ndarray, "2 3"],
-    origin: tuple[int, int],
     feather: float,
     *,
     replace: bool,
 ) -> UInt8[np.ndarray, "rows columns 3"]:
+    part = photo[where]
     rows, columns, _ = part.shape
+    origin = (where[1].start, where[0].start)
     to_crop = invert_affine(transform)
     to_crop[:, 2] = apply_affine(to_crop, np.array([origin], dtype=float))[0]
     warped = resample(layers, to_crop, rows, columns)
-    weight = warped[..., 3:] * _feather(to_crop, rows, columns, layers.shape[0], feather)
-    change = warped[..., :3] - part if replace else warped[..., :3]
+    ramp = _feather(to_crop, rows, columns, layers.shape[0], feather)
+    weight = warped[..., 3:4] * ramp
     changed: Bool[np.ndarray, "rows columns 1"] = weight > 0
-    blended = np.rint(part + weight * change).clip(0, 255).astype(np.uint8)
+    base: Float32[np.ndarray, "rows columns 3"] | UInt8[np.ndarray, "rows columns 3"] = part
+    if layers.shape[2] > 4:
+        # Only inside the quadrilateral: beyond its border, `resample` mirrors.
+        displacement = np.where(ramp > 0, warped[..., 4:], 0) @ transform[:, :2].T.astype(np.float32)
+        base = moved(photo, displacement, origin)
+        changed |= (displacement != 0).any(axis=-1, keepdims=True)
+    change = warped[..., :3] - base if replace else warped[..., :3]
+    blended = np.rint(base + weight * change).clip(0, 255).astype(np.uint8)
     return np.where(changed, blended, part)
 
 

@@ -8,7 +8,7 @@ all levels are gated coarse to fine into the `ood_mask`; 1 means out of domain, 
 project trains.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 import torch
@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oodinv.models.fast_convs import FastConvs
-from oodinv.models.layers import InstanceNorm, add_to, instance_norm
+from oodinv.models.layers import InstanceNorm, add_to, instance_norm, without_autocast
 from oodinv.models.warping import Padding, warp
 
 Blur = Literal["centred", "shifted"]
@@ -53,7 +53,7 @@ class Choices:
     edit_composition: Composition = "reuse"
     """The default for edits. `repredict`: flows and masks predicted anew from the edited features. `reuse`: those of
     the inversion. `minimum`: the inversion's flows, and of both masks the smaller. `follow`: those of the inversion and
-    what the mask keeps, moved along with the edit."""
+    what the mask keeps, moved along with the edit (`motion`)."""
 
     @classmethod
     def improved(cls) -> "Choices":
@@ -272,9 +272,11 @@ class LevelAligner(nn.Module):
             if flow is not None and mask is not None:
                 # Every round warps the original map by the summed flow: one resampling, however many rounds.
                 current = self.move(generated, Alignment(flow=flow, mask=mask))
-            logits = self.head(self._compare(current, guide)).float()
-            maps = torch.cat([config.max_displacement * torch.tanh(logits[:, :2]), torch.sigmoid(logits[:, 2:])], dim=1)
-            maps = blur(maps, choices.blur)
+            logits = self.head(self._compare(current, guide))
+            with without_autocast(logits):  # a flow has no digit to lose
+                logits = logits.float()
+                maps = torch.cat([config.max_displacement * torch.tanh(logits[:, :2]), torch.sigmoid(logits[:, 2:])], 1)
+                maps = blur(maps, choices.blur)
             if flow is None or mask is None:
                 flow, mask = maps[:, :2], maps[:, 2:]
             else:
@@ -334,6 +336,12 @@ class Decomposition(nn.Module):
         self.levels = nn.ModuleDict(
             {str(resolution): LevelAligner(config, index) for index, resolution in enumerate(config.levels)}
         )
+
+    def use_rounds(self, num_iterations: int) -> None:
+        """Align in another number of rounds than it was trained with."""
+        self.config = replace(self.config, num_iterations=num_iterations)
+        for resolution in self.config.levels:
+            self.level(resolution).config = self.config
 
     def level(self, resolution: int) -> LevelAligner:
         """The aligner of one of the config's levels."""

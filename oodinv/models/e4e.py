@@ -5,15 +5,16 @@ An IR-SE backbone, a feature pyramid over its last three stages, and one style h
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from oodinv.models.backbone import activations, make_stem, map_channels
 from oodinv.models.encoding import CropEncoder, Draw, Encoding
-from oodinv.models.irse import StyleHead, make_stages, offsets
+from oodinv.models.irse import MergedHeads, StyleHead, make_stages, offsets
 
 Resample = Literal["bilinear", "bicubic"]
 
@@ -84,6 +85,8 @@ class Encoder(CropEncoder):
             StyleHead(pyramid, config.head_width, config.style_dim, coarse * self._level(index))
             for index in range(config.num_layers)
         )
+        # By level, once `accelerate` was called.
+        self._merged: dict[int, MergedHeads] = {}
 
     def _level(self, index: int) -> int:
         """Resolution of a head's map, in multiples of the last stage's: 1, 2 or 4."""
@@ -102,10 +105,23 @@ class Encoder(CropEncoder):
         middle = self._upsample(coarse, maps[3]) + self.lateral_middle(maps[3])
         fine = self._upsample(middle, maps[2]) + self.lateral_fine(maps[2])
         by_level = {1: coarse, 2: middle, 4: fine}
-        codes = [head(by_level[self._level(index)]) for index, head in enumerate(self.heads)]
+        codes = [code for level, x in by_level.items() for code in self._codes(level, x)]
         return Encoding(
             delta_w=offsets(codes, progressive=config.progressive), feature_maps={m.shape[-1]: m for m in maps}
         )
+
+    def _codes(self, level: int, x: Tensor) -> list[Tensor]:
+        if level in self._merged and not torch.is_grad_enabled():
+            return self._merged[level](x)
+        return [head(x) for head in self._heads_at(level)]
+
+    def _heads_at(self, level: int) -> list[StyleHead]:
+        return [cast(StyleHead, head) for index, head in enumerate(self.heads) if self._level(index) == level]
+
+    def accelerate(self) -> None:
+        """See `models.accelerate`."""
+        by_level = {level: self._heads_at(level) for level in (1, 2, 4)}
+        self._merged = {level: MergedHeads(heads) for level, heads in by_level.items() if heads and heads[0].convs}
 
     def _upsample(self, x: Tensor, like: Tensor) -> Tensor:
         return F.interpolate(x, like.shape[-2:], mode=self.config.pyramid_upsample, align_corners=True)

@@ -14,6 +14,10 @@ NARROWEST = 128
 (benchmarks/README.md)."""
 
 
+SMALLEST = 256
+"""Pixels of a map below which the transformations cost more than they save."""
+
+
 class FastConvs(nn.Module):
     """Named 3x3 convolutions of stride 1. Holds no weights of its own, and nothing of the state dict.
 
@@ -28,7 +32,8 @@ class FastConvs(nn.Module):
     def ready(self, name: str, x: Tensor) -> bool:
         """Whether `forward` would use the transformed kernel for a map like `x`."""
         usable = x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-        return name in self._buffers and usable and not torch.is_grad_enabled()
+        large = x.shape[-1] * x.shape[-2] >= SMALLEST
+        return name in self._buffers and usable and large and not torch.is_grad_enabled()
 
     def forward(
         self,

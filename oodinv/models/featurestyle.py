@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from oodinv.models.backbone import Four, activations, make_stem, map_channels
 from oodinv.models.encoding import CropEncoder, Draw, Encoding
+from oodinv.models.layers import without_autocast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +108,10 @@ class FeatureStyleEncoder(CropEncoder):
         maps = activations(self.stem, self.stages, F.adaptive_avg_pool2d(crop, config.input_resolution))
         pooled = torch.cat([F.adaptive_avg_pool2d(m, config.pooled) for m in maps[1:]], dim=1)
         pooled = pooled.flatten(1)  # channel by channel, each row by row
+        with without_autocast(pooled):  # codes stay float32
+            codes = [head(pooled.float()) for head in self.heads]
         return Encoding(
-            delta_w=torch.stack([head(pooled) for head in self.heads], dim=1),
+            delta_w=torch.stack(codes, dim=1),
             feature_maps={m.shape[-1]: m for m in maps[:4]},
             content={resolution: self.content(maps[3]) for resolution in config.content_channels},
         )

@@ -1,6 +1,6 @@
 """The model: encoder, generator and decomposition assembled (arXiv 2212.09262, figure 2 and section 3)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from oodinv.models.decomposition import Alignment, Composition, Decomposition, Guide, LevelAligner, blend, compose_masks
 from oodinv.models.encoding import CropEncoder, Encoding, check_fit
+from oodinv.models.motion import MotionConfig, estimate_motion, follow, one_after_the_other, resize_flow
 from oodinv.models.stylegan2 import Generator, NoiseMode
 
 
@@ -29,7 +30,8 @@ class Inversion:
     """The encoder's feature maps that stand in for the generator's own, by resolution; empty for most encoders."""
 
     guides: dict[int, Guide] = field(repr=False)
-    """What each level of the decomposition knows of the photo."""
+    """What each level of the decomposition knows of the photo, by far the largest part (0.2 GB for a face at 1024
+    pixels). May be left out (`{}`): an edit that predicts anew then makes them again."""
 
     plain: Float[Tensor, "batch 3 size size"] | None
     """The generator alone for the inversion's `w_plus` (of the unedited code, also after an edit); None where nothing
@@ -44,10 +46,24 @@ class Inversion:
     generated: Float[Tensor, "batch 3 size size"]
     """The aligned generator image, before blending."""
 
+    kept: Float[Tensor, "batch 3 size size"]
+    """What the mask keeps: the crop, moved by `motion` where there is one."""
+
+    style_offset: Float[Tensor, "#batch style_channels"] | None = field(repr=False, default=None)
+    """What edits in StyleSpace have added to the styles; None = nothing."""
+
+    motion: Float[Tensor, "batch xy=2 size size"] | None = field(repr=False, default=None)
+    """How far an edit has moved what is kept, from the inversion on: a backward flow as `warp` reads it, exactly zero
+    where nothing moves. None unless the edit's composition was `follow`."""
+
+    plain_maps: dict[int, Tensor] = field(repr=False, default_factory=dict)
+    """The plain generator's feature maps by resolution, where the motion of the next edit starts; empty unless edits
+    follow by default or the last one did."""
+
     @property
     def reconstruction(self) -> Float[Tensor, "batch 3 size size"]:
-        """`generated` blended with `crop` by `ood_mask`; for an edit, the edited crop."""
-        return blend(self.crop, self.generated, self.ood_mask)
+        """`generated` blended with `kept` by `ood_mask`; for an edit, the edited crop."""
+        return blend(self.kept, self.generated, self.ood_mask)
 
 
 class InversionModel(nn.Module):
@@ -84,15 +100,21 @@ class InversionModel(nn.Module):
             ValueError: The crop has another size than the generator's images.
         """
         size = self.generator.config.resolution
-        if crop.shape[-1] != size:
-            raise ValueError(f"crops must be {size} pixels wide, the generator's resolution; got {crop.shape[-1]}")
+        if crop.shape[-2:] != (size, size):
+            raise ValueError(
+                f"crops must be {size} pixels wide and high, the generator's resolution; got {tuple(crop.shape[-2:])}: "
+                "cut them with faces.extract_crop"
+            )
 
         encoding = self.encode(crop, noise=noise, rng=rng)
         w_plus = self.generator.latent_avg + encoding.delta_w
         drawn = None
         if plain or (self.decomposition is not None and self.decomposition.config.choices.see_error):
             drawn = self.generator.synthesise(w_plus, noise=noise, rng=rng, content=encoding.content)
-        return self.align(crop, w_plus, encoding.feature_maps, drawn, content=encoding.content, noise=noise, rng=rng)
+        aligned = self.align(crop, w_plus, encoding.feature_maps, drawn, content=encoding.content, noise=noise, rng=rng)
+        if self._composition(None) != "follow":
+            return aligned
+        return replace(aligned, plain_maps=self._plain_maps(w_plus, encoding.content, None))
 
     def encode(
         self, crop: Float[Tensor, "batch 3 size size"], *, noise: NoiseMode = "fixed", rng: Rng | None = None
@@ -114,14 +136,30 @@ class InversionModel(nn.Module):
         content: dict[int, Tensor] | None = None,
         noise: NoiseMode = "fixed",
         rng: Rng | None = None,
+        active_levels: Collection[int] | None = None,
     ) -> Inversion:
-        """Draw styles with alignment to a crop's features, predicting flows and masks."""
-        content, guides = content or {}, self._guides(crop, feature_maps, plain)
+        """Draw styles with alignment to a crop's features, predicting flows and masks.
+
+        Args:
+            crop: See `invert`.
+            w_plus: What to draw.
+            feature_maps: The encoder's, by resolution.
+            plain: The generator alone for `w_plus`; None unless the decomposition looks at it.
+            content: See `Inversion.content`.
+            noise: See `Generator.synthesise`.
+            rng: Source of random noise.
+            active_levels: Levels of the decomposition to align at, for its training; the generator's maps stay as they
+                are at the others, also when this inversion is edited. None = all.
+
+        Raises:
+            ValueError: The decomposition has no such level.
+        """
+        content, guides = content or {}, self._guides(crop, feature_maps, plain, active_levels)
 
         def predict(resolution: int, feature_map: Tensor, coarser: Alignment | None) -> Alignment:
             return self._aligner(resolution)(feature_map, guides[resolution], coarser)
 
-        drawn = self._draw(w_plus, predict, size=crop.shape[-1], noise=noise, rng=rng, content=content)
+        drawn = self._draw(w_plus, predict, guides, size=crop.shape[-1], noise=noise, rng=rng, content=content)
         return Inversion(
             crop=crop,
             w_plus=w_plus,
@@ -132,6 +170,7 @@ class InversionModel(nn.Module):
             levels=drawn.levels,
             ood_mask=drawn.ood_mask,
             generated=drawn.generated,
+            kept=crop,
         )
 
     def edit(
@@ -157,11 +196,16 @@ class InversionModel(nn.Module):
         Returns:
             The edited face.
         """
-        w_plus = inversion.w_plus + offset
-        level_at = self._levels_of_edit(inversion, composition)
+        w_plus, composition = inversion.w_plus + offset, self._composition(composition)
+        style_offset = _sum(inversion.style_offset, style_offset)
+        follows = composition == "follow"
+        start = self._followed(inversion, w_plus, style_offset) if follows else inversion
+        if composition in ("repredict", "minimum") and not start.guides:
+            start = replace(start, guides=self._guides(start.crop, start.feature_maps, start.plain, start.levels))
         drawn = self._draw(
             w_plus,
-            level_at,
+            self._levels_of_edit(start, composition),
+            inversion.levels,
             size=inversion.crop.shape[-1],
             noise=noise,
             rng=rng,
@@ -169,10 +213,16 @@ class InversionModel(nn.Module):
             style_offset=style_offset,
         )
         return replace(
-            inversion, w_plus=w_plus, levels=drawn.levels, ood_mask=drawn.ood_mask, generated=drawn.generated
+            start,
+            w_plus=w_plus,
+            style_offset=style_offset,
+            levels=drawn.levels,
+            ood_mask=drawn.ood_mask,
+            generated=drawn.generated,
+            plain_maps=start.plain_maps if follows else {},
         )
 
-    def _levels_of_edit(self, inversion: Inversion, composition: Composition | None) -> "LevelAt":
+    def _levels_of_edit(self, inversion: Inversion, composition: Composition) -> "LevelAt":
         def reuse(resolution: int, feature_map: Tensor, coarser: Alignment | None) -> Alignment:
             return inversion.levels[resolution]
 
@@ -183,15 +233,48 @@ class InversionModel(nn.Module):
             ours, edits = inversion.levels[resolution], repredict(resolution, feature_map, coarser)
             return Alignment(flow=ours.flow, mask=torch.minimum(ours.mask, edits.mask))
 
-        by_name: dict[Composition, LevelAt] = {"reuse": reuse, "repredict": repredict, "minimum": minimum}
-        if composition is None:
-            composition = "reuse" if self.decomposition is None else self.decomposition.config.choices.edit_composition
+        by_name: dict[Composition, LevelAt] = {
+            "reuse": reuse,
+            "repredict": repredict,
+            "minimum": minimum,
+            "follow": reuse,
+        }
         return by_name[composition]
+
+    def _followed(self, inversion: Inversion, w_plus: Tensor, style_offset: Tensor | None) -> Inversion:
+        """The inversion with what is kept, and where, moved along with an edit."""
+        before = inversion.plain_maps or self._plain_maps(inversion.w_plus, inversion.content, inversion.style_offset)
+        after = self._plain_maps(w_plus, inversion.content, style_offset)
+        step = resize_flow(estimate_motion(before, after), inversion.crop.shape[-1])
+        motion = one_after_the_other(inversion.motion, step)
+        return replace(
+            inversion,
+            levels={
+                resolution: _moved(level, resize_flow(step, resolution))
+                for resolution, level in inversion.levels.items()
+            },
+            kept=follow(inversion.crop, motion),
+            motion=motion,
+            plain_maps=after,
+        )
+
+    def _plain_maps(self, w_plus: Tensor, content: dict[int, Tensor], style_offset: Tensor | None) -> dict[int, Tensor]:
+        # Without noise: it stays where it is when the face moves.
+        resolutions = set(MotionConfig().resolutions) & set(self.generator.config.resolutions)
+        return self.generator.feature_maps(
+            w_plus, resolutions, noise="none", content=content, style_offset=style_offset
+        )
+
+    def _composition(self, asked: Composition | None) -> Composition:
+        if asked is not None:
+            return asked
+        return "reuse" if self.decomposition is None else self.decomposition.config.choices.edit_composition
 
     def _draw(
         self,
         w_plus: Tensor,
         level_at: "LevelAt",
+        aligned: Collection[int],
         *,
         size: int,
         noise: NoiseMode,
@@ -199,15 +282,16 @@ class InversionModel(nn.Module):
         content: dict[int, Tensor],
         style_offset: Tensor | None = None,
     ) -> "_Drawn":
-        """The generator with every level's feature map moved as `level_at` says."""
+        """The generator with the feature maps of the `aligned` resolutions moved as `level_at` says."""
         levels: dict[int, Alignment] = {}
 
         def on_up(resolution: int, feature_map: Tensor) -> Tensor:
-            if self.decomposition is None or resolution not in self.decomposition.config.levels:
+            if resolution not in aligned:
                 return feature_map
             levels[resolution] = level_at(resolution, feature_map, levels[max(levels)] if levels else None)
             return self._aligner(resolution).move(feature_map, levels[resolution])
 
+        # Images, masks and codes are float32 whatever the layers compute in.
         generated = self.generator.synthesise(
             w_plus, noise=noise, rng=rng, on_up=on_up, content=content, style_offset=style_offset
         )
@@ -220,7 +304,16 @@ class InversionModel(nn.Module):
         assert self.decomposition is not None
         return self.decomposition.level(resolution)
 
-    def _guides(self, crop: Tensor, feature_maps: Mapping[int, Tensor], plain: Tensor | None) -> dict[int, Guide]:
+    def _guides(
+        self,
+        crop: Tensor,
+        feature_maps: Mapping[int, Tensor],
+        plain: Tensor | None,
+        active_levels: Collection[int] | None,
+    ) -> dict[int, Guide]:
+        levels = () if self.decomposition is None else self.decomposition.config.levels
+        if not set(active_levels or ()) <= set(levels):
+            raise ValueError(f"active levels must be among the decomposition's {list(levels)}, got {active_levels}")
         if self.decomposition is None:
             return {}
         evidence = self.decomposition.evidence(crop, plain)
@@ -228,8 +321,17 @@ class InversionModel(nn.Module):
             resolution: self._aligner(resolution).guide(
                 feature_maps[resolution], None if evidence is None else F.adaptive_avg_pool2d(evidence, resolution)
             )
-            for resolution in self.decomposition.config.levels
+            for resolution in levels
+            if active_levels is None or resolution in active_levels
         }
+
+
+def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return b if a is None else a if b is None else a + b
+
+
+def _moved(level: Alignment, motion: Tensor) -> Alignment:
+    return Alignment(flow=follow(level.flow, motion), mask=follow(level.mask, motion))
 
 
 LevelAt = Callable[[int, Tensor, Alignment | None], Alignment]

@@ -7,6 +7,7 @@ of pSp (Richardson et al. 2021, arXiv 2008.00951).
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -79,6 +80,29 @@ class StyleHead(nn.Module):
     def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch style_dim"]:
         """Feature map to one style offset."""
         return self.linear(self.convs(x).flatten(1))
+
+
+class MergedHeads:
+    """The first convolution of all heads on one map as one: one wide product instead of many.
+
+    The heads' weights become views of the wide one, so nothing is stored twice; modules and state dict stay theirs.
+    """
+
+    def __init__(self, heads: Sequence[StyleHead]):
+        """Merge heads that have a convolution; their weights must not change any more."""
+        firsts = [cast(nn.Conv2d, head.convs[0]) for head in heads]
+        self._heads = heads
+        self._width = firsts[0].weight.shape[0]
+        self._weight = torch.cat([conv.weight.detach() for conv in firsts])
+        self._bias = torch.cat([cast(Tensor, conv.bias).detach() for conv in firsts])
+        parts = zip(firsts, self._weight.split(self._width), self._bias.split(self._width), strict=True)
+        for conv, weight, bias in parts:
+            conv.weight.data, cast(Tensor, conv.bias).data = weight, bias
+
+    def __call__(self, x: Float[Tensor, "batch channel height width"]) -> list[Float[Tensor, "batch style_dim"]]:
+        """Codes of all heads."""
+        wide = F.conv2d(x, self._weight, self._bias, stride=2, padding=1).split(self._width, dim=1)
+        return [head.linear(head.convs[1:](part).flatten(1)) for head, part in zip(self._heads, wide, strict=True)]
 
 
 def offsets(

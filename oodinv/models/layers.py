@@ -6,6 +6,7 @@ along both axes and normalised to a DC gain of one (of `gain` where given).
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,12 @@ from torch import Tensor, nn
 FIR_TAPS = (1.0, 3.0, 3.0, 1.0)
 CACHE_BYTES = 2**21
 """Of a feature map worked on at a time, on a processor."""
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager[object]:
+    """A context in which operations on `x`'s device take the dtypes they are given."""
+    # The meta device has no autocast to switch off.
+    return nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)
 
 
 def leaky_relu(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -92,7 +99,8 @@ def instance_norm(
 ) -> Float[Tensor, "batch channel height width"]:
     """Each image's channels to mean 0 and variance 1 (plus 1e-5), then `weight` times it plus `bias`."""
     if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled():
-        return F.instance_norm(x, weight=weight, bias=bias)
+        with without_autocast(x):  # statistics of half-precision numbers in float32
+            return F.instance_norm(x.float(), weight=weight, bias=bias).to(x.dtype)
     out = torch.empty_like(x, memory_format=torch.contiguous_format)
     channel, num_channels = 0, x.shape[1]
     for some, into in zip(in_cache(x), in_cache(out), strict=True):
@@ -136,9 +144,11 @@ class EqualLinear(nn.Module):
         self.activate = activate
 
     def forward(self, x: Float[Tensor, "... num_in"]) -> Float[Tensor, "... num_out"]:
-        """Apply the layer (and the leaky ReLU when asked for at construction)."""
-        x = F.linear(x, self.weight * self.weight_scale, self.bias * self.bias_scale)
-        return leaky_relu(x) if self.activate else x
+        """Apply the layer (and the leaky ReLU when asked for at construction), in float32 also under autocast."""
+        # Styles scale whole channels: their rounding would not average out.
+        with without_autocast(x):
+            x = F.linear(x.float(), self.weight * self.weight_scale, self.bias * self.bias_scale)
+            return leaky_relu(x) if self.activate else x
 
 
 def modulated_conv2d(
@@ -170,7 +180,7 @@ def modulated_conv2d(
     norm = None
     if demodulate:
         # In float32 under autocast: squares of small half-precision numbers vanish.
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             energy = style.float().square() @ weight.float().square().sum(dim=(2, 3)).t()  # [batch, out]
             norm = torch.rsqrt(energy + 1e-8)
     if x.shape[0] == 1 and weight.numel() < x.numel() and convolve is None and not torch.is_grad_enabled():
@@ -179,7 +189,7 @@ def modulated_conv2d(
         if norm is not None:
             weight = weight * norm[0, :, None, None, None]
         return _convolve(x, weight, upsample)
-    x = x * style[:, :, None, None].to(x.dtype)
+    x = _scaled(x, style)
     x = _convolve(x, weight, upsample) if convolve is None else convolve(x)
     return x if norm is None else scale_channels(x, norm)
 
@@ -196,12 +206,18 @@ def add_to(x: Float[Tensor, "*shape"], y: Float[Tensor, "*shape"]) -> Float[Tens
     return x + y if torch.is_grad_enabled() else x.add_(y)
 
 
+def _scaled(x: Tensor, factor: Tensor) -> Tensor:
+    """Each channel times its float32 factor, in `x`'s dtype; the factor itself is not rounded to it."""
+    factor = factor[:, :, None, None]
+    return (x * factor).to(x.dtype) if torch.is_grad_enabled() else torch.mul(x, factor, out=torch.empty_like(x))
+
+
 def scale_channels(
     x: Float[Tensor, "batch channel height width"], factor: Float[Tensor, "batch channel"]
 ) -> Float[Tensor, "batch channel height width"]:
-    """Multiply each channel; in place where no gradient is wanted."""
-    factor = factor[:, :, None, None].to(x.dtype)
-    return x * factor if torch.is_grad_enabled() else x.mul_(factor)
+    """Multiply each channel by a float32 factor; in place where no gradient is wanted."""
+    factor = factor[:, :, None, None]
+    return (x * factor).to(x.dtype) if torch.is_grad_enabled() else x.mul_(factor)
 
 
 def bias_act(

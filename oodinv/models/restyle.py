@@ -6,6 +6,7 @@ for faces.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from oodinv.models.backbone import activations, make_stem, map_channels
 from oodinv.models.encoding import CropEncoder, Draw, Encoding
-from oodinv.models.irse import StyleHead, make_stages, offsets
+from oodinv.models.irse import MergedHeads, StyleHead, make_stages, offsets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,7 @@ class RestyleEncoder(CropEncoder):
             StyleHead(config.widths[3], config.head_width, config.style_dim, config.input_resolution // 16)
             for _ in range(config.num_layers)
         )
+        self._merged: MergedHeads | None = None
 
     def forward(self, crop: Float[Tensor, "batch 3 size size"], draw: Draw | None = None) -> Encoding:
         """Encode crops in [-1, 1] of any size; `draw` is called once a pass.
@@ -95,8 +97,18 @@ class RestyleEncoder(CropEncoder):
         for _ in range(config.num_passes):
             current = self._averaged(draw(delta_w)).expand(num_crops, -1, -1, -1)
             *maps, last = activations(self.stem, self.stages, torch.cat([photo, current], dim=1))
-            delta_w = delta_w + offsets([head(last) for head in self.heads], progressive=config.progressive)
+            delta_w = delta_w + offsets(self._codes(last), progressive=config.progressive)
         return Encoding(delta_w=delta_w, feature_maps={m.shape[-1]: m for m in maps})
+
+    def _codes(self, x: Tensor) -> list[Tensor]:
+        if self._merged is not None and not torch.is_grad_enabled():
+            return self._merged(x)
+        return [head(x) for head in self.heads]
+
+    def accelerate(self) -> None:
+        """See `models.accelerate`."""
+        heads = [cast(StyleHead, head) for head in self.heads]
+        self._merged = MergedHeads(heads) if heads[0].convs else None
 
     def _averaged(self, image: Tensor) -> Tensor:
         return F.adaptive_avg_pool2d(image, self.config.input_resolution)

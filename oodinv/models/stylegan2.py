@@ -6,22 +6,27 @@ has its own).
 """
 
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from oodinv.models.fast_convs import FastConvs
+from oodinv.models.fast_convs import SMALLEST, FastConvs
 from oodinv.models.layers import EqualLinear, bias_act, fir_upsample, modulated_conv2d
 
 NoiseMode = Literal["fixed", "none", "random"]
 UpHook = Callable[[int, Tensor], Tensor]
-"""Called with (resolution, feature map) right after an up-convolution, before noise, bias and activation."""
+"""Called with (resolution, feature map) right after an up-convolution, before noise, bias and activation.
+
+In evaluation the map given and the one returned are overwritten afterwards: clone what you keep.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +140,7 @@ class StyledConv(nn.Module):
 
     def accelerate(self) -> None:
         """See `models.accelerate`."""
-        if not self.upsample:
+        if not self.upsample and self.noise.shape[-1] ** 2 >= SMALLEST:
             self.convolve.transform("weight", self.weight * self.weight_scale)
 
 
@@ -158,7 +163,7 @@ class ToRGB(nn.Module):
     ) -> Float[Tensor, "batch 3 height width"]:
         """Project features to colours; `style_offset` is added to the style."""
         rgb = modulated_conv2d(x, self.weight * self.weight_scale, self.affine(w) + style_offset, demodulate=False)
-        return rgb + self.bias[:, None, None].to(rgb.dtype)
+        return rgb.float() + self.bias[:, None, None]
 
 
 class Generator(nn.Module):
@@ -238,6 +243,58 @@ class Generator(nn.Module):
         Returns:
             Images, nominally in [-1, 1], not clamped.
         """
+        drawn = self._drawn(w_plus, noise, rng, on_up, content, style_offset)
+        return deque(map(itemgetter(2), drawn), maxlen=1).pop()
+
+    def feature_maps(
+        self,
+        w_plus: Float[Tensor, "batch layers style_dim"],
+        resolutions: Collection[int],
+        *,
+        noise: NoiseMode = "fixed",
+        rng: torch.Generator | None = None,
+        content: dict[int, Tensor] | None = None,
+        style_offset: Float[Tensor, "#batch style_channels"] | None = None,
+    ) -> dict[int, Tensor]:
+        """The activations after the second convolution of some resolutions, of the plain generator.
+
+        Nothing finer than the largest of `resolutions` is computed.
+
+        Args:
+            w_plus: See `synthesise`, as the others.
+            resolutions: Among the config's.
+            noise: See `synthesise`.
+            rng: See `synthesise`.
+            content: See `synthesise`.
+            style_offset: See `synthesise`.
+
+        Returns:
+            Maps [batch, channel, resolution, resolution] by resolution.
+
+        Raises:
+            ValueError: The generator has no such resolution, or none is asked for.
+        """
+        missing = sorted(set(resolutions) - set(self.config.resolutions))
+        if missing or not resolutions:
+            raise ValueError(f"expected resolutions among {self.config.resolutions}, got {missing or 'none'}")
+        maps = {}
+        for resolution, x, _ in self._drawn(w_plus, noise, rng, None, content, style_offset):
+            if resolution in resolutions:
+                maps[resolution] = x
+            if resolution == max(resolutions):
+                break
+        return maps
+
+    def _drawn(
+        self,
+        w_plus: Tensor,
+        noise: NoiseMode,
+        rng: torch.Generator | None,
+        on_up: UpHook | None,
+        content: dict[int, Tensor] | None,
+        style_offset: Tensor | None,
+    ) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Resolution, feature map and picture so far, coarse to fine; what is not asked for is not computed."""
         if w_plus.shape[1] != self.config.num_layers:
             raise ValueError(f"w_plus must have {self.config.num_layers} layers, got {w_plus.shape[1]}")
         offsets: list[Tensor | float] = [0.0] * (3 * len(self.to_rgbs) - 1)
@@ -248,15 +305,17 @@ class Generator(nn.Module):
         x = self.constant.expand(w_plus.shape[0], -1, -1, -1)
         x = self.convs[0](x, w_plus[:, 0], style_offset=offsets[0], **options)
         rgb = self.to_rgbs[0](x, w_plus[:, 1], style_offset=offsets[1])
+        yield 4, x, rgb
         x = content.get(4, x)
         for k, resolution in enumerate(self.config.resolutions[1:], start=1):
             up, second = self.convs[2 * k - 1], self.convs[2 * k]
             hook = None if on_up is None else _at(on_up, resolution)
             x = up(x, w_plus[:, 2 * k - 1], hook=hook, style_offset=offsets[3 * k - 1], **options)
             x = second(x, w_plus[:, 2 * k], style_offset=offsets[3 * k], **options)
+            # The sum over resolutions stays float32: three channels cost little.
             rgb = fir_upsample(rgb) + self.to_rgbs[k](x, w_plus[:, 2 * k + 1], style_offset=offsets[3 * k + 1])
+            yield resolution, x, rgb
             x = content.get(resolution, x)
-        return rgb
 
 
 def _at(on_up: UpHook, resolution: int) -> Callable[[Tensor], Tensor]:

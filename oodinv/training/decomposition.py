@@ -4,8 +4,10 @@ The paper's image loss and mask terms, and, where true masks exist (rendered acc
 occlusions), the cross-entropy of the final mask.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,10 +18,11 @@ from tqdm import tqdm
 
 from oodinv.models.decomposition import Decomposition, DecompositionConfig
 from oodinv.models.inversion import Inversion, InversionModel
-from oodinv.training.losses import mask_area_and_binary, multiscale_l1
+from oodinv.training.losses import multiscale_l1, released_mask_loss
 from oodinv.training.occlusions import paste_occlusions
 from oodinv.training.pack import Pack, images, masks, out_of_domain, pick
 from oodinv.training.run import Run, average_into, channels_last, set_rate
+from oodinv.training.schedule import released_levels, released_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,9 @@ class DecompositionTraining:
 
     images: int
     batch: int = 8
+    schedule: Literal["linear", "released"] = "linear"
+    """`linear`: all levels from the start, and a rate that falls from `rate` to `final_rate`. `released`: levels join
+    coarse to fine and the rate falls in steps, see `training.schedule`; `rate` and `final_rate` are not read."""
     rate: float = 1e-3
     final_rate: float = 1e-4
     mask_weight: float = 1.0
@@ -39,6 +45,9 @@ class DecompositionTraining:
     regularisation: float = 0.1
     """Weight of the area and binary terms."""
     area_limit: float = 0.7
+    """Mean of the final mask above which it is charged; the released training had 0.2, and a `regularisation` of 5."""
+    level_area_limits: Mapping[int, float] | None = None
+    """The same for the masks of the levels, by resolution, see `released_mask_loss`; None = these are not charged."""
     occluded_share: float = 0.5
     ema_images: float = 2_000.0
     seed: int = 0
@@ -68,10 +77,13 @@ def train_decomposition(
         average.load_state_dict(saved["average"])
         optimizer.load_state_dict(saved["optimizer"])
     for step in tqdm(range(start, steps), initial=start, total=steps, desc="decomposition"):
-        set_rate(optimizer, training.final_rate + (training.rate - training.final_rate) * (1 - step / steps))
+        active, rate = config.levels, training.final_rate + (training.rate - training.final_rate) * (1 - step / steps)
+        if training.schedule == "released":
+            active, rate = released_levels(step + 1, config.levels), released_rate(step + 1)
+        set_rate(optimizer, rate)
         where = pick(step, training.batch, len(pack), seed=training.seed + 11)
         rng = torch.Generator().manual_seed(training.seed * 1_000_003 + step)
-        loss, values = _loss(pack, model, training, where, rng)
+        loss, values = _loss(pack, model, training, active, where, rng)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.decomposition.parameters(), 5.0)
@@ -88,24 +100,25 @@ def train_decomposition(
                     "optimizer": optimizer.state_dict(),
                 }
             )
-            _grid(run, pack, model)
+            _grid(run, pack, model, active)
     return average.eval()
 
 
-def _invert(model: InversionModel, crop: Float[Tensor, "batch 3 size size"]) -> Inversion:
-    """`InversionModel.invert` with gradient to the decomposition only."""
+def _invert(model: InversionModel, crop: Float[Tensor, "batch 3 size size"], active: Sequence[int]) -> Inversion:
+    """`InversionModel.invert` at some levels, with gradient to these only."""
     with torch.autocast(crop.device.type, torch.bfloat16):
         with torch.no_grad():
             encoding = model.encode(crop)
             w_plus = model.generator.latent_avg + encoding.delta_w.float()
             plain = model.generator.synthesise(w_plus, content=encoding.content).float()
-        return model.align(crop, w_plus, encoding.feature_maps, plain, content=encoding.content)
+        return model.align(crop, w_plus, encoding.feature_maps, plain, content=encoding.content, active_levels=active)
 
 
 def _loss(
     pack: Pack,
     model: InversionModel,
     training: DecompositionTraining,
+    active: Sequence[int],
     where: np.ndarray,
     rng: torch.Generator,
 ) -> tuple[Float[Tensor, ""], dict[str, float]]:
@@ -113,7 +126,7 @@ def _loss(
     crop, pasted = paste_occlusions(images(pack, where, size), share=training.occluded_share, rng=rng)
     truth = torch.maximum(out_of_domain(pack, where, size), pasted)
     weight = 1 + training.covered_weight * torch.maximum(masks(pack.accessory, where, size), pasted)
-    result = _invert(model, crop)
+    result = _invert(model, crop, active)
     mask = result.ood_mask.float()
     image = F.mse_loss(result.reconstruction.float(), crop)
     aligned = multiscale_l1(result.generated, crop, 1 - truth)
@@ -122,7 +135,9 @@ def _loss(
         _cross_entropy(level.mask.float(), F.adaptive_avg_pool2d(truth, r), F.adaptive_avg_pool2d(weight, r))
         for r, level in result.levels.items()
     ]
-    terms = mask_area_and_binary(mask, area_limit=training.area_limit)
+    limits = training.level_area_limits
+    charged = {} if limits is None else {r: level.mask.float() for r, level in result.levels.items()}
+    terms = released_mask_loss(charged, mask, area_limits=limits or {}, final_limit=training.area_limit, weight=1.0)
     loss = (
         image
         + training.alignment_weight * aligned
@@ -144,11 +159,11 @@ def _cross_entropy(mask: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     return (loss * weight).sum() / weight.sum()
 
 
-def _grid(run: Run, pack: Pack, model: InversionModel) -> None:
+def _grid(run: Run, pack: Pack, model: InversionModel, active: Sequence[int]) -> None:
     shown = np.linspace(0, len(pack) - 1, 12).astype(int)
     crop = images(pack, shown, model.generator.config.resolution)
     with torch.no_grad():
-        result = _invert(model, crop)
+        result = _invert(model, crop, active)
     assert result.plain is not None
     truth = out_of_domain(pack, shown, crop.shape[-1])
     run.grid("grid", [crop, result.plain, result.generated, result.ood_mask, truth, result.reconstruction])

@@ -1,6 +1,6 @@
 """Losses, one function each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -48,3 +48,39 @@ def mask_area_and_binary(
     """The paper's terms on a mask: a hinge on its mean area, and a pull towards 0 or 1."""
     binary = torch.minimum(mask, 1 - mask).mean()
     return F.relu(mask.mean() - area_limit) + binary_weight * binary
+
+
+RELEASED_AREA_LIMITS = {32: 0.3, 64: 0.3, 128: 0.2, 256: 0.2}
+"""Mean mask above which the released training charges a level, by resolution; for the final mask it is 0.2."""
+
+
+def released_mask_loss(
+    level_masks: Mapping[int, Float[Tensor, "batch 1 _ _"]],
+    ood_mask: Float[Tensor, "batch 1 size size"],
+    *,
+    area_limits: Mapping[int, float] = RELEASED_AREA_LIMITS,
+    final_limit: float = 0.2,
+    binary_weight: float = 0.04,
+    weight: float = 5.0,
+) -> Float[Tensor, ""]:
+    """`mask_area_and_binary` of every active level and of the final mask, summed, as the released training does.
+
+    The limits are all that keeps a mask from hiding any error of the picture.
+
+    Args:
+        level_masks: Masks of the active levels by resolution, gated by the coarser ones.
+        ood_mask: The final mask.
+        area_limits: Limit of each level's mean over batch and pixels; only what lies above it is charged.
+        final_limit: The same for the final mask.
+        binary_weight: Weight of min(mask, 1 - mask) beside the area.
+        weight: Of the whole.
+
+    Raises:
+        ValueError: A level has no limit.
+    """
+    missing = sorted(level_masks.keys() - area_limits.keys())
+    if missing:
+        raise ValueError(f"every level needs an area limit: expected one for {missing}, got {dict(area_limits)}")
+    limited = [(mask, area_limits[level]) for level, mask in level_masks.items()] + [(ood_mask, final_limit)]
+    terms = [mask_area_and_binary(mask, area_limit=limit, binary_weight=binary_weight) for mask, limit in limited]
+    return weight * torch.stack(terms).sum()

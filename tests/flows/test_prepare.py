@@ -53,3 +53,11 @@ def test_the_microbatch_reaches_the_workers_and_changes_no_product(small_photos,
     plain = prepare(AugmentRequest(**given), write=False)
     assert asked.microbatch == microbatch
     assert (asked.faces, asked.products) == (plain.faces, plain.products)
+
+
+@pytest.mark.parametrize("choice", [{"preset": "fast"}, {"precision": "bfloat16"}])
+def test_what_changes_the_numbers_makes_another_product(request_for, choice):
+    plain, chosen = (prepare(request_for("smile=1", **fields), write=False) for fields in ({}, choice))
+    assert plain.products[0].name != chosen.products[0].name
+    assert plain.faces == chosen.faces
+    assert {name: getattr(chosen, name) for name in choice} == choice

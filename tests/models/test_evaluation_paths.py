@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from oodinv.models import fast_convs
+from oodinv.models import fast_convs, stylegan2
 from oodinv.models.accelerate import accelerate
 from oodinv.models.decomposition import Choices, Decomposition, DecompositionConfig
 from oodinv.models.inversion import InversionModel
@@ -82,6 +82,7 @@ def _models(choices):
 @pytest.mark.parametrize("choices", [Choices.paper(), Choices.improved(), Choices(conv_bias=True, gate_warp=True)])
 def test_alignment_with_transformed_kernels(choices, monkeypatch):
     monkeypatch.setattr(fast_convs, "NARROWEST", 1)
+    monkeypatch.setattr(fast_convs, "SMALLEST", 1)
     net = _models(choices)
     level = net.level(8)
     generated, encoded = torch.randn(2, 16, 8, 8), torch.randn(2, 6, 8, 8)
@@ -101,6 +102,8 @@ def test_alignment_with_transformed_kernels(choices, monkeypatch):
 
 def test_a_whole_generator_with_transformed_kernels(monkeypatch):
     monkeypatch.setattr(fast_convs, "NARROWEST", 1)
+    monkeypatch.setattr(fast_convs, "SMALLEST", 1)
+    monkeypatch.setattr(stylegan2, "SMALLEST", 1)
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(resolution=32, channel_base=512, channel_max=16, style_dim=24, z_dim=20))
     generator.requires_grad_(False)

@@ -148,3 +148,27 @@ def test_the_discriminator_scores_each_image():
 def test_a_resolution_the_architecture_cannot_have_is_refused(resolution):
     with pytest.raises(ValueError, match="power of two"):
         GeneratorConfig(resolution=resolution)
+
+
+@pytest.mark.parametrize("composition", ["reuse", "repredict", "minimum", "follow"])
+def test_an_inversion_without_guides_is_edited_to_the_same_picture(model, crop, composition):
+    inversion = model.invert(crop)
+    offset = torch.full((1, 8, 24), 0.5)
+    expected = model.edit(inversion, offset, composition=composition)
+    found = model.edit(replace(inversion, guides={}), offset, composition=composition)
+    assert torch.equal(found.generated, expected.generated) and torch.equal(found.ood_mask, expected.ood_mask)
+
+
+def test_edits_of_edits_add_up_in_every_space(model, crop):
+    inversion = model.invert(crop)
+    rng = torch.Generator().manual_seed(8)
+    style = torch.randn(1, model.generator.num_style_channels, generator=rng)
+    offset, nothing = torch.randn(1, 8, 24, generator=rng), torch.zeros(1, 8, 24)
+    at_once = model.edit(inversion, offset, style_offset=style)
+    first = model.edit(inversion, nothing, style_offset=style)
+    assert (first.generated - inversion.generated).abs().max() > 0.01
+    assert torch.equal(model.edit(first, nothing).generated, first.generated)
+    torch.testing.assert_close(model.edit(first, offset).generated, at_once.generated)
+    torch.testing.assert_close(
+        model.edit(first, nothing, style_offset=-style).generated, inversion.generated, atol=1e-4, rtol=1e-4
+    )

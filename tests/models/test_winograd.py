@@ -78,7 +78,7 @@ def test_wide_convolutions_are_transformed_and_narrow_ones_left_alone():
     wide, narrow = torch.randn(NARROWEST, NARROWEST, 3, 3), torch.randn(NARROWEST, 8, 3, 3)
     convs.transform("wide", wide)
     convs.transform("narrow", narrow)
-    x, bias = torch.randn(1, NARROWEST, 8, 8), torch.randn(NARROWEST)
+    x, bias = torch.randn(1, NARROWEST, 16, 16), torch.randn(NARROWEST)
     with torch.inference_mode():
         assert convs.ready("wide", x) and not convs.ready("narrow", x[:, :8])
         torch.testing.assert_close(
@@ -92,7 +92,7 @@ def test_where_a_gradient_is_wanted_the_weights_of_now_count():
     convs = FastConvs()
     weight = torch.randn(NARROWEST, NARROWEST, 3, 3)
     convs.transform("wide", weight)
-    x = torch.randn(1, NARROWEST, 4, 4)
+    x = torch.randn(1, NARROWEST, 16, 16)
     assert torch.equal(convs("wide", x, 2 * weight), F.conv2d(x, 2 * weight, padding=1))
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         assert not convs.ready("wide", x)
