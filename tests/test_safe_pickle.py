@@ -82,7 +82,7 @@ def test_a_file_and_an_open_file_are_read(tmp_path):
     assert load(path)["a"].sum() == 3
 
 
-@pytest.mark.parametrize("function", [os.system, exec, eval, open, getattr, __import__, print, Path, io.BytesIO])
+@pytest.mark.parametrize("function", [os.system, exec, eval, open, getattr, __import__, compile, Path, io.BytesIO])
 def test_a_call_is_refused_by_name_and_not_made(tmp_path, function):
     target = tmp_path / "written"
     raw = pickle.dumps(Calls(function, f"touch {target}"))
