@@ -16,7 +16,7 @@ from tqdm import tqdm
 from oodinv.models.e4e import Encoder, EncoderConfig
 from oodinv.models.stylegan2 import Generator
 from oodinv.training.data import Dataset, pick
-from oodinv.training.generator import Latents, known_params
+from oodinv.training.latents import Latents, known_params
 from oodinv.training.losses import multiscale_l1
 from oodinv.training.occlusions import paste_occlusions
 from oodinv.training.run import Run, average_into, channels_last, set_rate
