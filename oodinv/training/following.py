@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,8 @@ def following(folder: Path, listeners: Sequence[Listener]) -> Iterator[None]:
         while not end.wait(_EVERY_S):
             follower.look()
 
-    thread = threading.Thread(target=look_again, daemon=True)
+    # In this thread's context: whom the listeners speak for may depend on it.
+    thread = threading.Thread(target=copy_context().run, args=(look_again,), daemon=True)
     thread.start()
     try:
         yield
