@@ -39,7 +39,7 @@ def test_a_training_is_stopped_continued_refused_and_shown(oodinv, orchestrator,
         assert time.monotonic() < end and process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=60)
     assert process.returncode == 3
     assert "asked to stop after" in said and "the same command goes on from there" in said
 
