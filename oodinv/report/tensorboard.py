@@ -38,7 +38,7 @@ def tensorboard(folder: Path, *, step: int = 0) -> TensorBoard | None:
 
     Args:
         folder: Of the event files.
-        step: Where the training goes on: points after it, of a run that was killed, are no longer shown.
+        step: Steps done: points after it, of a run that was killed, are no longer shown; 0 = a new training.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -48,4 +48,4 @@ def tensorboard(folder: Path, *, step: int = 0) -> TensorBoard | None:
             "pip install 'oodinv[train]' brings it"
         )
         return None
-    return TensorBoard(SummaryWriter(str(folder), purge_step=step or None))
+    return TensorBoard(SummaryWriter(str(folder), purge_step=step + 1 if step else None))

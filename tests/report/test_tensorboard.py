@@ -31,7 +31,7 @@ def test_curves_and_pictures_are_read_back_as_they_were_written(tmp_path):
     board.sheet(10, np.zeros((8, 12, 3), np.uint8))
     board.close()
     # Another process goes on from step 10: the point after it is replaced.
-    board = tensorboard(tmp_path, step=11)
+    board = tensorboard(tmp_path, step=10)
     board.scalars(20, {"loss": 1.0})
     board.close()
     read = EventAccumulator(str(tmp_path)).Reload()
