@@ -5,6 +5,7 @@ ships none. What is used in their place is in `structure`.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -40,9 +41,7 @@ class VGG19Features(nn.Module):
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1))
         channels = [3] + [width for width, count in zip(widths, CONVS_PER_BLOCK, strict=True) for _ in range(count)]
-        self.convs = nn.ModuleList(
-            nn.Conv2d(num_in, num_out, 3, padding=1) for num_in, num_out in zip(channels, channels[1:], strict=False)
-        )
+        self.convs = nn.ModuleList(nn.Conv2d(num_in, num_out, 3, padding=1) for num_in, num_out in pairwise(channels))
         self.requires_grad_(False).eval()
 
     def forward(self, image: Float[Tensor, "batch 3 size size"]) -> list[Tensor]:
