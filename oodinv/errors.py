@@ -4,11 +4,12 @@ from typing import Literal
 
 _USER = {
     "BundleError", "DetectorUnavailable", "EditError", "LedgerError", "LocationError", "PhotoError", "RequestError",
-    "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
+    "PhotoCommandError", "NoOffscreenGl", "PickleRefused", "TrainingError", "TrainingDiverged", "CheckpointError",
+    "FolderInUse",
 }  # fmt: skip
 _INFRASTRUCTURE = {
     "BooksBroken", "ClusterLost", "ClusterUnavailable", "Fatal", "NothingDone", "ObjectMissing", "OrchestratorLost",
-    "OutcomeUnknown", "PartInvalid", "StoreError",
+    "OutcomeUnknown", "PartInvalid", "StoreError", "DiskFull",
 }  # fmt: skip
 
 
