@@ -55,9 +55,7 @@ def position(phases: Sequence[Phase], batch: int, step: int) -> Position:
     for index, phase in enumerate(phases):
         steps = phase.images // batch
         if step - before < steps:
-            return Position(
-                index=index, phase=phase, step=step - before, steps=steps, images_before=step * batch
-            )
+            return Position(index=index, phase=phase, step=step - before, steps=steps, images_before=step * batch)
         before += steps
     raise IndexError(f"step {step} is beyond the last phase, which ends after {before} steps")
 
