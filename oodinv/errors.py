@@ -3,9 +3,9 @@
 from typing import Literal
 
 _USER = {
-    "BundleError", "DatasetError", "DetectorUnavailable", "EditError", "LedgerError", "LocationError", "PhotoError",
-    "RequestError", "PhotoCommandError", "NoOffscreenGl", "PickleRefused", "TrainingError", "TrainingDiverged",
-    "CheckpointError", "FolderInUse",
+    "BundleError", "CheckpointError", "DatasetError", "DetectorUnavailable", "EditError", "FolderInUse", "LedgerError",
+    "LocationError", "PhotoError", "RequestError", "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
+    "TrainingDiverged", "TrainingError",
 }  # fmt: skip
 _INFRASTRUCTURE = {
     "BooksBroken", "ClusterLost", "ClusterUnavailable", "Fatal", "NothingDone", "ObjectMissing", "OrchestratorLost",

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 
-def ema_decay(*, batch: int, half_life: float, seen: float, ramp: float) -> float:
+def ema_decay(*, batch: int, half_life: float, seen: int, ramp: float) -> float:
     """Decay per step of an average with a half-life in images (Karras et al. 2020, section 4).
 
     Args:

@@ -4,11 +4,27 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
+
+from oodinv.training.data import Dataset, DatasetError
 
 _MOST = 10_000
 """Latents that a mean style is taken over."""
+
+
+def known_params(data: Dataset) -> Float32[np.ndarray, "count parameters"]:
+    """The parameters that portraits were rendered from.
+
+    Raises:
+        DatasetError: They are photos.
+    """
+    if data.params is None:
+        raise DatasetError(
+            "paired losses need portraits whose parameters are known: name folders written by `oodinv portraits "
+            "render`, or set paired to false"
+        )
+    return data.params
 
 
 class Latents:
