@@ -15,8 +15,8 @@ def principal_components(
         count: Wanted.
 
     Returns:
-        Components in units of their own standard deviation, the strongest first, the largest number of each positive so
-        that the sign is always the same; and the share of the whole variance that each has.
+        Components of unit length, the strongest first, the largest number of each positive so that the sign is always
+        the same; and the standard deviation of the styles along each.
 
     Raises:
         ValueError: There are not so many.
@@ -29,5 +29,4 @@ def principal_components(
     variance = singular.square() / (len(w) - 1)
     rows = rows[:count]
     largest = rows.gather(1, rows.abs().argmax(dim=1, keepdim=True))
-    components = rows * largest.sign() * variance[:count, None].sqrt()
-    return components.float(), (variance[:count] / variance.sum()).float()
+    return (rows * largest.sign()).float(), variance[:count].sqrt().float()
