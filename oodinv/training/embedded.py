@@ -24,7 +24,9 @@ from oodinv.training.decomposition import DecompositionTraining, train_decomposi
 from oodinv.training.directions import fit_directions
 from oodinv.training.encoder import EncoderTraining, train_encoder
 from oodinv.training.evaluate import evaluate
-from oodinv.training.generator import GeneratorTraining, Latents, Phase, known_params, train_generator
+from oodinv.training.generator import GeneratorTraining, train_generator
+from oodinv.training.latents import Latents, known_params
+from oodinv.training.phases import Phase
 
 EDITS = ("smile", "age", "gender", "yaw")
 LEVELS = (16, 32, 64)

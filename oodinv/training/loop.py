@@ -26,7 +26,7 @@ from oodinv.training.errors import DiskFull, FolderInUse, TrainingDiverged
 from oodinv.training.journal import Journal, Means
 from oodinv.training.sheet import sheet_of, write_sheet
 from oodinv.training.state_tree import State, take_apart
-from oodinv.training.stopping import stop_on_signals
+from oodinv.training.stopping import StopFile, stop_on_signals
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Listener(Protocol):
     """Is told how a training goes. In a training of several processes, only the first one's listeners are."""
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """After `step` steps, the means since the last time."""
+        """After `step` steps, the means since the last time; `done` is the share of all steps, 0 to 1."""
 
     def sheet(self, step: int, picture: UInt8[np.ndarray, "height width 3"]) -> None:
         """The grid after `step` steps."""
@@ -120,7 +120,8 @@ def run_training(
 ) -> TrainingResult:
     """Train until `steps` are done, from where the folder's last checkpoint stands.
 
-    Writes `checkpoints/`, `log.jsonl` and `grids/` into the folder. Under torch.distributed all processes call this
+    Writes `checkpoints/`, `log.jsonl` and `grids/` into the folder. A file called `stop` in it has the same effect as a
+    termination signal: the state is saved and the run ends. Under torch.distributed all processes call this
     with a folder they share; the first one writes.
 
     Args:
@@ -140,8 +141,9 @@ def run_training(
         TrainingDiverged: A loss or weight is no finite number; the last good checkpoint stays.
     """
     with _alone_in(folder), stop_on_signals() as wish:
+        stop_file = StopFile()
         run = _Run(trainer, steps, folder, options, listeners)
-        outcome = run.go(lambda: wish.asked)
+        outcome = run.go(lambda: wish.asked or stop_file(folder))
         return TrainingResult(
             step=run.done,
             steps=steps,
@@ -219,7 +221,7 @@ class _Run:
             self._save()
 
     def _log(self, bar: Any) -> None:
-        values = parallel.mean_over_ranks(self.means.take())
+        values = {"done": self.done / self.steps, **parallel.mean_over_ranks(self.means.take())}
         if not self.writes:
             return
         now = time.monotonic()

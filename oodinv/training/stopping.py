@@ -2,9 +2,15 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+
+STOP = "stop"
+"""File in a training's folder that asks it to stop."""
+_LOOK_S = 1.0
 
 
 class StopWish:
@@ -16,6 +22,24 @@ class StopWish:
     def ask(self) -> None:
         """From here on, stop after the running step."""
         self.asked = True
+
+
+class StopFile:
+    """Looks for the file that asks to stop, about once a second; one from before this run does not count."""
+
+    def __init__(self) -> None:
+        self._begin, self._looked, self._there = time.time(), 0.0, False
+
+    def __call__(self, folder: Path) -> bool:
+        """Whether it is there."""
+        now = time.monotonic()
+        if not self._there and now - self._looked > _LOOK_S:
+            self._looked = now
+            try:
+                self._there = (folder / STOP).stat().st_mtime >= self._begin
+            except FileNotFoundError:
+                self._there = False
+        return self._there
 
 
 @contextmanager

@@ -189,3 +189,19 @@ def test_options_that_cannot_be_are_refused():
         LoopOptions(save_every=0)
     with pytest.raises(ValueError, match="seconds must be above 0"):
         LoopOptions(seconds=-1.0)
+
+
+def test_a_file_called_stop_stops_too_and_an_old_one_does_not(tmp_path):
+    (tmp_path / "stop").touch()
+    os.utime(tmp_path / "stop", (1.0, 1.0))
+    assert train(tmp_path, steps=2)[0].finished
+
+    def ask(step):
+        if step == 4:
+            (tmp_path / "stop").touch()
+            os.utime(tmp_path / "stop", (time.time() + 1, time.time() + 1))
+        time.sleep(0.1)
+
+    result, _ = train(tmp_path, ToyTrainer(at_step=ask), steps=200)
+    assert result.outcome == "asked to stop" and 5 <= result.step < 30
+    assert result.checkpoint.name == f"step-{result.step:08d}"
