@@ -127,8 +127,11 @@ class AttributeRegressor(nn.Module):
         try:
             with safe_open(path, framework="pt") as file:
                 told = json.loads((file.metadata() or {})["regressor"])
-            config = RegressorConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in told.items()})
-            network = cls(config)
+            network = cls(
+                RegressorConfig(
+                    labels=tuple(told["labels"]), resolution=int(told["resolution"]), widths=tuple(told["widths"])
+                )
+            )
             network.load_state_dict(safetensors.torch.load_file(path))
         except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise TrainingError(
