@@ -34,6 +34,13 @@ class Latents:
         self.mean = torch.from_numpy(params.mean(axis=0))
         self.std = torch.from_numpy(params.std(axis=0)).clamp_min(1e-4)
 
+    @classmethod
+    def of_moments(cls, mean: Float[Tensor, " z_dim"], std: Float[Tensor, " z_dim"]) -> "Latents":
+        """With means and deviations that were taken over other portraits."""
+        made = cls(np.zeros((1, len(mean)), np.float32))
+        made.mean, made.std = mean, std
+        return made
+
     def __call__(self, params: Float[np.ndarray, "batch z_dim"]) -> Float[Tensor, "batch z_dim"]:
         """Parameters to latents of zero mean and unit variance, clipped at four deviations."""
         return ((torch.from_numpy(params) - self.mean) / self.std).clamp(-4, 4)

@@ -4,62 +4,29 @@ A training of one shape for all: `build` makes a trainer of configuration, pictu
 `steps` of it; `write` puts what was learned into a folder, where the next training finds it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from oodinv.models.stylegan2 import GeneratorConfig
 from oodinv.training.data import Dataset
 from oodinv.training.errors import TrainingError
 from oodinv.training.generator import GeneratorTrainer, GeneratorTraining
-from oodinv.training.loop import Trainer
+from oodinv.training.inverter_recipes import (
+    DecompositionRecipe,
+    DirectionsRecipe,
+    EncoderRecipe,
+    RegressorRecipe,
+    build_decomposition,
+    build_directions,
+    build_encoder,
+    build_regressor,
+)
+from oodinv.training.latents import PortraitLatents
+from oodinv.training.preparing import Inputs, Prepared, Recipe
 from oodinv.training.trained import save_trained
+from oodinv.training.trained_parts import save_latents
 
-
-@dataclass(frozen=True, kw_only=True)
-class Inputs:
-    """What a training needs beside its pictures."""
-
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    folders: Mapping[str, Path] = field(default_factory=dict)
-    """By name ("generator", "encoder", …), folders of trainings that have ended, or bundles."""
-
-    def folder(self, name: str) -> Path:
-        """The folder of an input.
-
-        Raises:
-            TrainingError: It was not given.
-        """
-        if name not in self.folders:
-            raise TrainingError(
-                f"this training needs a trained {name}: expected --input {name}=DIR, got "
-                f"{', '.join(self.folders) or 'no inputs'}"
-            )
-        return self.folders[name]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """A training that is ready to run."""
-
-    trainer: Trainer
-    steps: int
-    write: Callable[[Path], None]
-    """Writes what was learned into a folder; called when all steps are done."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How one kind is trained."""
-
-    config: type
-    """A frozen dataclass whose defaults are the recipe. `resolution(config)` pixels are read of the pictures."""
-    build: Callable[[Any, Dataset, Inputs], Prepared]
-    size: Callable[[Any], int | None]
-    """Side of the crops that a configuration wants; None = as the pictures are."""
+__all__ = ["RECIPES", "GeneratorRecipe", "Inputs", "Prepared", "Recipe", "build_generator", "recipe"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +52,8 @@ def build_generator(config: GeneratorRecipe, data: Dataset, inputs: Inputs) -> P
 
     def write(folder: Path) -> None:
         network = trainer.network()
+        if isinstance(trainer.latents, PortraitLatents):
+            save_latents(folder, trainer.latents.standardise)
         save_trained(folder, kind="generator", config=network.config, network=network)
 
     return Prepared(trainer=trainer, steps=trainer.steps, write=write)
@@ -92,6 +61,11 @@ def build_generator(config: GeneratorRecipe, data: Dataset, inputs: Inputs) -> P
 
 RECIPES: dict[str, Recipe] = {
     "generator": Recipe(config=GeneratorRecipe, build=build_generator, size=lambda config: config.network.resolution),
+    # The generator says how large their pictures must be; larger ones are averaged down.
+    "encoder": Recipe(config=EncoderRecipe, build=build_encoder, size=lambda config: None),
+    "decomposition": Recipe(config=DecompositionRecipe, build=build_decomposition, size=lambda config: None),
+    "directions": Recipe(config=DirectionsRecipe, build=build_directions, size=lambda config: None),
+    "regressor": Recipe(config=RegressorRecipe, build=build_regressor, size=lambda config: config.resolution),
 }
 
 
