@@ -308,7 +308,7 @@ def bundle_export(name: str, layout: Any, out: Path) -> None:
 
 
 @main.command()
-@click.argument("kind", type=click.Choice(["generator", "encoder", "decomposition", "directions"]))
+@click.argument("kind", type=click.Choice(["generator", "encoder", "decomposition", "directions", "regressor"]))
 @click.option(
     "--data",
     multiple=True,
@@ -318,7 +318,11 @@ def bundle_export(name: str, layout: Any, out: Path) -> None:
 )
 @click.option("--out", required=True, metavar="DIR", help="Checkpoints, log and result; a training in it is continued.")
 @click.option(
-    "--input", "inputs", multiple=True, metavar="NAME=DIR", help="What was trained before: generator=DIR, encoder=DIR."
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=DIR",
+    help="What was trained before: generator=DIR, encoder=DIR, regressor=DIR.",
 )
 @click.option(
     "--config",
@@ -344,7 +348,7 @@ def train(
     dry_run: bool,
     **options: Any,
 ) -> None:
-    """Train a generator, an encoder, a decomposition or directions.
+    """Train a generator, an encoder, a decomposition, directions or a regressor of attributes.
 
     oodinv train generator --data portraits --out trained/generator
 

@@ -19,7 +19,7 @@ class TrainingStopped(Exception):
 
 @flow(name="train", flow_run_name="train {request.kind} {request.out}", persist_result=False)
 def train(request: TrainRequest) -> TrainingResult:
-    """Train a generator, encoder, decomposition or directions.
+    """Train a generator, encoder, decomposition, directions or regressor.
 
     Running it again continues: after a time budget, a signal or a kill, from the last checkpoint, and to the same
     weights that an undisturbed run gives.

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Kind = Literal["generator", "encoder", "decomposition", "directions"]
+Kind = Literal["generator", "encoder", "decomposition", "directions", "regressor"]
 
 
 class TrainRequest(BaseModel):
@@ -18,7 +18,7 @@ class TrainRequest(BaseModel):
     )
     out: str = Field(min_length=1, description="Folder for checkpoints, log and result; a training in it is continued")
     inputs: dict[str, str] = Field(
-        default={}, description="Folders of what was trained before, by name: generator, encoder"
+        default={}, description="Folders of what was trained before, by name: generator, encoder, regressor"
     )
     settings: dict[str, Any] = Field(
         default={}, description="What differs from the recipe, nested: {training: {batch: 16}}"

@@ -47,7 +47,7 @@ def train_on_cluster(
     """
     _check_installed()
     job = replace(job, out=job.out.absolute(), data=tuple(path.absolute() for path in job.data))
-    job = replace(job, inputs={name: path.absolute() for name, path in job.inputs.items()})
+    job = replace(job, inputs={name: _whole(path) for name, path in job.inputs.items()})
     job.out.mkdir(parents=True, exist_ok=True)
     (job.out / _RESULT).unlink(missing_ok=True)
     # One processor more: Ray Train's controller takes part of one.
@@ -68,6 +68,11 @@ def train_on_cluster(
                 logger.warning("a worker died; the training goes on from its last checkpoint: %s", str(error)[-300:])
     told = json.loads((job.out / _RESULT).read_text())
     return TrainingResult(**told | {"checkpoint": Path(told["checkpoint"])})
+
+
+def _whole(path: Path) -> Path:
+    """Workers have another working directory; what is no path here may be a bundle's name."""
+    return path.absolute() if path.exists() else path
 
 
 def _check_installed() -> None:

@@ -1,6 +1,7 @@
 """What a training is asked for, from files and the command line."""
 
 import json
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner
@@ -9,13 +10,26 @@ from flows.cli import main
 from flows.read_config import configured, read_settings
 from flows.read_request import RequestError
 from flows.train import training_job
-from flows.train_request import TrainRequest
+from flows.train_request import Kind, TrainRequest
 from oodinv.training.phases import Phase
-from oodinv.training.recipes import GeneratorRecipe
+from oodinv.training.recipes import RECIPES, GeneratorRecipe
 
 
-def test_nothing_set_is_the_recipe():
-    assert configured(GeneratorRecipe, {}) == GeneratorRecipe()
+@pytest.mark.parametrize("kind", RECIPES)
+def test_nothing_set_is_the_recipe(kind):
+    assert configured(RECIPES[kind].config, {}) == RECIPES[kind].config()
+
+
+def test_the_command_and_the_form_know_every_recipe():
+    (argument,) = [parameter for parameter in main.commands["train"].params if parameter.name == "kind"]
+    assert set(argument.type.choices) == set(get_args(Kind)) == set(RECIPES)
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_a_dry_run_prints_the_whole_configuration(kind):
+    ran = CliRunner().invoke(main, ["train", kind, "--data", "d", "--out", "o", "--dry-run"])
+    assert ran.exit_code == 0
+    assert configured(RECIPES[kind].config, json.loads(ran.output)) == RECIPES[kind].config()
 
 
 def test_a_file_changes_the_recipe_and_assignments_change_the_file(tmp_path):
@@ -72,13 +86,6 @@ def test_a_request_becomes_a_job():
     job = training_job(request)
     assert [str(path) for path in (*job.data, job.out, job.inputs["generator"])] == ["a", "b", "o", "g"]
     assert job.options.seconds == 5 and job.config.training.seed == 3
-
-
-def test_a_dry_run_prints_the_whole_configuration():
-    arguments = ["train", "generator", "--data", "d", "--out", "o", "--set", "training.batch=4", "--dry-run"]
-    ran = CliRunner().invoke(main, arguments)
-    assert ran.exit_code == 0
-    assert json.loads(ran.output)["training"]["batch"] == 4
 
 
 def test_bad_options_end_with_one_line_and_the_users_code():
