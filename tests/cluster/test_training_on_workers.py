@@ -16,7 +16,7 @@ from oodinv.training.loop import LoopOptions
 from oodinv.training.phases import Phase
 from oodinv.training.recipes import GeneratorRecipe
 
-pytest.importorskip("ray.train")
+pytest.importorskip("ray.train", exc_type=ImportError)
 STEPS = 6
 
 
