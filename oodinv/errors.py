@@ -3,12 +3,13 @@
 from typing import Literal
 
 _USER = {
-    "BundleError", "DetectorUnavailable", "EditError", "LedgerError", "LocationError", "PhotoError", "RequestError",
-    "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
+    "BundleError", "CheckpointError", "DatasetError", "DetectorUnavailable", "EditError", "FolderInUse", "LedgerError",
+    "LocationError", "PhotoError", "RequestError", "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
+    "TrainingDiverged", "TrainingError",
 }  # fmt: skip
 _INFRASTRUCTURE = {
     "BooksBroken", "ClusterLost", "ClusterUnavailable", "Fatal", "NothingDone", "ObjectMissing", "OrchestratorLost",
-    "OutcomeUnknown", "PartInvalid", "StoreError",
+    "OutcomeUnknown", "PartInvalid", "StoreError", "DiskFull",
 }  # fmt: skip
 
 

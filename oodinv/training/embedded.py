@@ -1,4 +1,4 @@
-"""The recipe of the embedded bundle: packs of rendered portraits in, a bundle with its model card out.
+"""The recipe of the embedded bundle: datasets of rendered portraits in, a bundle with its model card out.
 
 Run it with `python -m oodinv.training.embedded --clean DIR… --worn DIR… --test DIR --test-worn DIR --test-unseen DIR
 --work DIR --out DIR`. Every step saves its state under `--work` and goes on where it was stopped. The card of a bundle
@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from oodinv.bundles.bundle import Bundle, save_bundle
 from oodinv.bundles.spec import decomposition_config
 from oodinv.models.decomposition import Choices, Decomposition, DecompositionConfig
@@ -19,15 +17,22 @@ from oodinv.models.e4e import Encoder, EncoderConfig
 from oodinv.models.inversion import InversionModel
 from oodinv.models.stylegan2 import GeneratorConfig
 from oodinv.training.card import write_card
-from oodinv.training.decomposition import DecompositionTraining, train_decomposition
-from oodinv.training.directions import fit_directions
-from oodinv.training.encoder import EncoderTraining, train_encoder
+from oodinv.training.data import Dataset, join_datasets, open_dataset
+from oodinv.training.decomposition import train_decomposition
+from oodinv.training.direction_finding import DirectionSearch, DirectionTrainer, FoundDirection
+from oodinv.training.encoder import train_encoder
 from oodinv.training.evaluate import evaluate
-from oodinv.training.generator import GeneratorTraining, Latents, Phase, train_generator
-from oodinv.training.pack import Pack, join_packs, load_pack
+from oodinv.training.generator import GeneratorTraining, train_generator
+from oodinv.training.latents import Latents, PortraitLatents, known_params
+from oodinv.training.loop import run_training
+from oodinv.training.phases import Phase
+from oodinv.training.presets import improved
+from oodinv.training.regressor import RegressorTraining, train_regressor
 
-EDITS = ("smile", "age", "gender", "yaw")
+EDITS = ("smile", "age", "gender", "yaw", "mouth_open")
+"""Those of them that the portraits have labels of."""
 LEVELS = (16, 32, 64)
+SIZE = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +46,15 @@ class Recipe:
     adversarial: int = 0
     """At 128 pixels, with the adversarial loss; 0 leaves that phase out."""
     encoder: int = 16_000
+    regressor: int = 30_000
+    """Measures the directions; it is no part of the bundle."""
     decomposition: int = 5_000
 
 
 def generator_config(num_parameters: int) -> GeneratorConfig:
     """Slim StyleGAN2: config F's shape at an eighth of its width."""
     return GeneratorConfig(
-        resolution=128,
+        resolution=SIZE,
         channel_base=4096,
         channel_max=192,
         style_dim=256,
@@ -84,8 +91,10 @@ def slim_decomposition(generator: GeneratorConfig, encoder: EncoderConfig) -> De
     )
 
 
-def train(clean: Pack, worn: Pack, recipe: Recipe, work: Path) -> tuple[InversionModel, dict[str, torch.Tensor]]:
-    """Train generator, encoder and decomposition, and fit the directions.
+def train(
+    clean: Dataset, worn: Dataset, recipe: Recipe, work: Path
+) -> tuple[InversionModel, dict[str, FoundDirection]]:
+    """Train generator, encoder and decomposition, and find the directions.
 
     Args:
         clean: Portraits without accessories before plain backgrounds.
@@ -93,7 +102,8 @@ def train(clean: Pack, worn: Pack, recipe: Recipe, work: Path) -> tuple[Inversio
         recipe: How long each step lasts.
         work: Folder of the steps' states.
     """
-    config = generator_config(clean.params.shape[1])
+    params = known_params(clean)
+    config = generator_config(params.shape[1])
     phases: tuple[Phase, ...] = (
         Phase(resolution=64, images=recipe.low, rate=9e-3, final_rate=3e-3),
         Phase(resolution=128, images=recipe.high, rate=7e-3, final_rate=3e-4),
@@ -101,26 +111,35 @@ def train(clean: Pack, worn: Pack, recipe: Recipe, work: Path) -> tuple[Inversio
     if recipe.adversarial:
         phases += (Phase(resolution=128, images=recipe.adversarial, adversarial=0.3, rate=1e-3, final_rate=3e-4),)
     generator = train_generator(clean, config, GeneratorTraining(phases=phases), work / "generator").eval()
-    latents = Latents(clean.params)
-    with torch.inference_mode():
-        w = generator.mapping(latents(clean.params))
-    directions = fit_directions(w.clone(), clean.labels, EDITS)
-    both = join_packs([clean, worn])
+    both = join_datasets([clean, worn])
+    latents, source = Latents(params), PortraitLatents(known_params(both), noise=0.03)
+    source.standardise = latents
+    preset = improved()
     encoder = train_encoder(
-        both, generator, latents, encoder_config(config), EncoderTraining(images=recipe.encoder), work / "encoder"
+        both,
+        generator,
+        encoder_config(config),
+        replace(preset.encoder, images=recipe.encoder),
+        work / "encoder",
+        latents=latents,
+        source=source,
     )
     shape = slim_decomposition(config, encoder.config)
     model = InversionModel(encoder, generator, Decomposition(shape))
-    # Half of each batch from the worn pack, so that a third or more of the crops carries an accessory.
-    balanced = join_packs([worn, clean.head(len(worn))])
-    model.decomposition = train_decomposition(
-        balanced, model, shape, DecompositionTraining(images=recipe.decomposition), work / "decomposition"
-    )
-    return model.eval().requires_grad_(False), directions
+    # Half of each batch from the worn dataset, so that a third or more of the crops carries an accessory.
+    balanced = join_datasets([worn, clean.subset(slice(len(worn)))])
+    decomposition = replace(preset.decomposition, images=recipe.decomposition)
+    model.decomposition = train_decomposition(balanced, model, shape, decomposition, work / "decomposition")
+    regressor = train_regressor(both, work / "regressor", RegressorTraining(images=recipe.regressor))
+    names = tuple(name for name in EDITS if name in regressor.config.labels)
+    search = DirectionTrainer(clean, generator, DirectionSearch(names=names), latents=latents, regressor=regressor)
+    run_training(search, steps=search.steps, folder=work / "directions")
+    search.write(work / "directions")
+    return model.eval().requires_grad_(False), search.found()
 
 
 def write_bundle(
-    out: Path, model: InversionModel, directions: dict[str, torch.Tensor], card: str, *, version: str
+    out: Path, model: InversionModel, directions: dict[str, FoundDirection], card: str, *, version: str
 ) -> Bundle:
     """Store the trained model as a bundle folder."""
     assert isinstance(model.encoder, Encoder) and model.decomposition is not None
@@ -144,25 +163,31 @@ def write_bundle(
                     "space": "w",
                     "layers": every_layer,
                     "unit": "1 = one standard deviation of the attribute among the training portraits",
-                    "safe_range": [-2, 2],
+                    "safe_range": list(found.safe_range),
                 }
-                for name in directions
+                for name, found in directions.items()
             }
         },
         "licence": "Apache-2.0",
         "provenance": "Trained by this project on portraits it renders itself (oodinv.portraits, CC0 assets); card.md",
     }
-    return save_bundle(out, fields=fields, model=model, directions=directions, card=card)
+    return save_bundle(
+        out,
+        fields=fields,
+        model=model,
+        directions={name: found.tensor for name, found in directions.items()},
+        card=card,
+    )
 
 
 def main() -> None:
     """Command line of the recipe."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clean", type=Path, nargs="+", required=True, help="packs without accessories")
-    parser.add_argument("--worn", type=Path, nargs="+", required=True, help="packs with accessories")
-    parser.add_argument("--test", type=Path, required=True, help="held-out pack without accessories")
-    parser.add_argument("--test-worn", type=Path, required=True, help="held-out pack, accessories of known kinds")
-    parser.add_argument("--test-unseen", type=Path, required=True, help="held-out pack, kinds never trained on")
+    parser.add_argument("--clean", type=Path, nargs="+", required=True, help="datasets without accessories")
+    parser.add_argument("--worn", type=Path, nargs="+", required=True, help="datasets with accessories")
+    parser.add_argument("--test", type=Path, required=True, help="held-out dataset without accessories")
+    parser.add_argument("--test-worn", type=Path, required=True, help="held-out dataset, accessories of known kinds")
+    parser.add_argument("--test-unseen", type=Path, required=True, help="held-out dataset, kinds never trained on")
     parser.add_argument("--work", type=Path, required=True, help="states of the steps")
     parser.add_argument("--out", type=Path, required=True, help="bundle folder")
     parser.add_argument("--version", default="0.1")
@@ -171,12 +196,12 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default, metavar="IMAGES")
     args = parser.parse_args()
     recipe = replace(Recipe(), **{name: getattr(args, name) for name in asdict(Recipe())})
-    clean, worn = load_pack(args.clean), load_pack(args.worn)
+    clean, worn = (open_dataset(folders, size=SIZE) for folders in (args.clean, args.worn))
     model, directions = train(clean, worn, recipe, args.work)
     scores = {
-        "no accessory": evaluate(model, load_pack([args.test])),
-        "known kinds": evaluate(model, load_pack([args.test_worn])),
-        "unseen kinds": evaluate(model, load_pack([args.test_unseen])),
+        "no accessory": evaluate(model, open_dataset([args.test], size=SIZE)),
+        "known kinds": evaluate(model, open_dataset([args.test_worn], size=SIZE)),
+        "unseen kinds": evaluate(model, open_dataset([args.test_unseen], size=SIZE)),
     }
     card = write_card(model, recipe, len(clean), len(worn), scores, note=args.note)
     bundle = write_bundle(args.out, model, directions, card, version=args.version)
