@@ -4,7 +4,7 @@ A scene is rendered at twice the size and averaged down, so masks hold the share
 background is laid in behind the coverage before averaging.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -13,9 +13,10 @@ from oodinv.portraits.accessories import accessory_surfaces
 from oodinv.portraits.anny_mesh import AnnyMesh
 from oodinv.portraits.backgrounds import BACKGROUND_KINDS, BackgroundKind, busy_background, plain_background
 from oodinv.portraits.heads import build_head
+from oodinv.portraits.illumination import lighting, receive
 from oodinv.portraits.params import PortraitParams
-from oodinv.portraits.pose import turn
-from oodinv.portraits.stage import Camera, Light, Passes, Stage
+from oodinv.portraits.pose import turn, turn_directions
+from oodinv.portraits.stage import Camera, Passes, Stage
 from oodinv.portraits.surfaces import Surface
 
 SUPERSAMPLING = 2
@@ -93,12 +94,13 @@ class Studio:
         eyes = turn(head.anchors.eyes, params).mean(axis=0)
         frame = _FRAME / params.zoom
         offset = np.array([-params.offset_x * frame, 0.04, -0.012 - params.offset_z * frame])
+        light = lighting(params)
+        people = receive([_turned(surface, params) for surface in head.surfaces], light)
         return self.stage.shoot(
-            [_turned(surface, params) for surface in head.surfaces],
+            people,
             [_turned(surface, params) for surface in worn],
             camera=Camera(target=eyes + offset, height=frame),
-            lights=_lights(params),
-            ambient=params.fill * 0.8,
+            lighting=light,
             width=size * SUPERSAMPLING,
             height=size * SUPERSAMPLING,
         )
@@ -122,14 +124,10 @@ def average_down(fine: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
 
 
 def _turned(surface: Surface, params: PortraitParams) -> Surface:
-    return surface.moved(turn(surface.vertices, params))
-
-
-def _lights(params: PortraitParams) -> tuple[Light, ...]:
-    """A key light that the parameters place, a weaker one opposite, and one from the camera."""
-    warm = (min(1 + params.warmth, 1.15), 1.0, min(1 - params.warmth, 1.15))
-    return (
-        Light(direction=(params.key_x, params.key_z), strength=params.key, colour=warm),
-        Light(direction=(-params.key_x * 0.7, 0.3), strength=params.fill * 0.6),
-        Light(direction=(0.0, 0.1), strength=params.fill * 0.6),
-    )
+    vertices = turn(surface.vertices, params)
+    directions = {}
+    if surface.normals is not None:
+        directions["normals"] = turn_directions(surface.vertices, surface.normals, params)
+    if surface.tangents is not None and surface.material == "hair":
+        directions["tangents"] = turn_directions(surface.vertices, surface.tangents, params)
+    return replace(surface, vertices=vertices, **directions)
