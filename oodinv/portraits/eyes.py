@@ -50,7 +50,12 @@ def upper_teeth(mesh: AnnyMesh, shape: HeadShape) -> Surface:
         np.broadcast_arrays(half * across, lip[1] + 0.0110 + 0.013 * across**2, lip[2] + down + 0.001 * across**2),
         axis=-1,
     )
-    colours = np.array([0.80, 0.765, 0.70]) * (0.86 + 0.14 * tooth[..., None] ** 0.3) * (1 - 0.45 * np.abs(across[..., None]) ** 2) * np.ones((4, 1, 1))
+    colours = (
+        np.array([0.80, 0.765, 0.70])
+        * (0.86 + 0.14 * tooth[..., None] ** 0.3)
+        * (1 - 0.45 * np.abs(across[..., None]) ** 2)
+        * np.ones((4, 1, 1))
+    )
     teeth = sheet(points, colours, gloss=0.3, shininess=30.0)
     # Thin parts around them let more light in than their depth says.
     return replace(teeth, light=np.full((len(teeth.vertices), 2), 0.8))

@@ -80,9 +80,7 @@ def _beard(mesh: AnnyMesh, roots: Roots, shape: HeadShape, params: PortraitParam
     length = (0.004 + 0.016 * params.beard_length * low * (1 - 0.6 * upper)) * (0.6 + 0.4 * roots.chance[:, 0])
     length = length * min(1.0, 4 * params.beard_length)
     hair = np.clip(np.array(params.hair) * 0.92, 0, 1)
-    return _short(
-        start, direction, normals, length * np.sqrt(weight), 0.0012 * weight, hair, roots, view, bend=-0.004
-    )
+    return _short(start, direction, normals, length * np.sqrt(weight), 0.0012 * weight, hair, roots, view, bend=-0.004)
 
 
 def _short(

@@ -62,7 +62,7 @@ def _cap(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams, depth: np.nda
     thickness = thickness * (1 + 0.25 * params.hair_curl * lumps)
     faces = mesh.faces[(depth[mesh.faces] > 0.004).any(1)]
     vertices = shape.vertices + shape.normals * thickness[:, None]
-    shade = 0.62 + 0.12 * lumps * params.hair_curl
+    shade = 0.78 + 0.12 * lumps * params.hair_curl
     surface = Surface(
         vertices=vertices,
         faces=faces,
@@ -83,7 +83,7 @@ def _ribbons(
 ) -> Surface:
     roots = scalp.roots
     start, normals = grown(shape, roots)
-    x, y, z = scalp.place.T
+    _, y, z = scalp.place.T
     chance = roots.chance
     inside = roots.at(depth)
     present = step(inside, -0.004 + 0.009 * chance[:, 3], 0.001 + 0.010 * chance[:, 3])
@@ -155,7 +155,7 @@ def _fall(
     chance: np.ndarray,
 ) -> Float[np.ndarray, "ribbons points 3"]:
     """Grow every ribbon step by step: it starts as combed, bends under its weight and stays outside the head."""
-    x, y, z = place.T
+    x, _, z = place.T
     middle, radii = _skull(shape)
     high = np.clip((z - 0.67) / 0.06, 0, 1)
     long = np.clip(length / 0.12, 0, 1)
@@ -163,7 +163,8 @@ def _fall(
     combed = np.stack(
         [
             high * parted * (0.35 + 0.75 * long) + (1 - high) * 0.15 * np.sign(x),
-            high * (0.55 * (1 - long) * (1 - 2.2 * fringe) + 0.55 * long * (1 - fringe) - 1.6 * fringe) + (1 - high) * 0.40,
+            high * (0.55 * (1 - long) * (1 - 2.2 * fringe) + 0.55 * long * (1 - fringe) - 1.6 * fringe)
+            + (1 - high) * 0.40,
             -0.15 * high - (1 - high),
         ],
         axis=1,

@@ -60,16 +60,16 @@ def receive(surfaces: Sequence[Surface], light: Lighting) -> list[Surface]:
         else:
             assert surface.light is not None
             share = surface.light[:, 0]
-        lit.append(
-            replace(surface, normals=normal, light=np.stack([share, shadow[b : b + count]], axis=1))
-        )
+        lit.append(replace(surface, normals=normal, light=np.stack([share, shadow[b : b + count]], axis=1)))
         b += count
     return lit
 
 
 def _occluders(surface: Surface) -> np.ndarray:
     """Skin, cloth and the cap below the hair; single ribbons are too sparse to make a smooth shadow."""
-    sparse = surface.material in ("eye", "cloth") or (surface.material == "hair" and len(surface.vertices) > 0 and surface.gloss > 0.25)
+    sparse = surface.material in ("eye", "cloth") or (
+        surface.material == "hair" and len(surface.vertices) > 0 and surface.gloss > 0.25
+    )
     return np.zeros((0, 3)) if sparse else surface.vertices
 
 

@@ -13,9 +13,7 @@ _EYE_HEIGHT = 0.6486  # metres, of the average head
 
 def paint_skin(
     mesh: AnnyMesh, params: PortraitParams
-) -> tuple[
-    Float[np.ndarray, "vertices 3"], Float[np.ndarray, "vertices 4"], Float[np.ndarray, "vertices 3"]
-]:
+) -> tuple[Float[np.ndarray, "vertices 3"], Float[np.ndarray, "vertices 4"], Float[np.ndarray, "vertices 3"]]:
     """What the skin program of `shading` needs at every vertex of the bust.
 
     Returns:

@@ -144,11 +144,12 @@ def _sample_surroundings(rng: np.random.Generator) -> dict[str, float | Colour]:
     wall = _muted(rng, 0.10, 0.88, 0.07)
     shade = rng.uniform(0.55, 0.95)
     jacket = rng.random() < 0.3
+    collar = float(rng.uniform(0.7, 1.0)) if rng.random() < (0.7 if jacket else 0.3) else 0.0
     return {
         "garment": _colour(_muted(rng, 0.08, 0.88, 0.10)),
         "garment_b": _colour(_muted(rng, 0.06, 0.60, 0.07)),
-        "collar": float(rng.uniform(0.7, 1.0)) if rng.random() < (0.7 if jacket else 0.3) else 0.0,
-        "high_neck": float(rng.uniform(0.7, 1.0)) if rng.random() < 0.14 else 0.0,
+        "collar": collar,
+        "high_neck": float(rng.uniform(0.7, 1.0)) if collar == 0 and rng.random() < 0.2 else 0.0,
         "jacket": float(rng.uniform(0.8, 1.0)) if jacket else 0.0,
         "weave": float(rng.uniform(0.1, 1)),
         "neckline": float(rng.uniform(0, 1)),

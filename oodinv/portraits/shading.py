@@ -95,7 +95,8 @@ float facing = max(dot(m, v), 0.0), away = 1.0 - facing, edge = away * away * aw
 float back = clamp(dot(n, rim_direction) * 0.8 + 0.2, 0.0, 1.0);
 colour = albedo * (key_colour * lit + sky(m) * around + fill_colour * facing * around + rim_colour * back * 0.55);
 float oil = gloss_m * (0.7 + 0.6 * middle) * (1.0 - 0.75 * stubble);
-float shine = lobe(smooth_m, v, l, 0.52 - 0.10 * lip) * 0.6 + lobe(smooth_m, v, l, 0.36 - 0.07 * lip) * (oil * 3.2 + lip * 0.30);
+float shine = lobe(smooth_m, v, l, 0.52 - 0.10 * lip) * 0.6
+  + lobe(smooth_m, v, l, 0.36 - 0.07 * lip) * (oil * 3.2 + lip * 0.30);
 colour += key_colour * shine * seen.y * 0.85;
 colour += rim_colour * (lobe(m, v, rim_direction, 0.5) * 0.8 + edge * back * 0.12);
 colour += (sky(reflect(-v, m)) * around) * (0.02 + 0.20 * edge + 0.02 * lip) * (0.5 + 2.0 * oil);

@@ -140,13 +140,13 @@ class Stage:
         actor = self._vtk.vtkActor()
         actor.SetMapper(mapper)
         actor.GetProperty().LightingOff()
+        # A head's far side is never seen; other surfaces may be open sheets.
+        actor.GetProperty().SetBackfaceCulling(surface.material == "skin")
         program = actor.GetShaderProperty()
         program.AddVertexShaderReplacement("//VTK::Normal::Dec", True, shading.VERTEX_DECLARATIONS, False)
         program.AddVertexShaderReplacement("//VTK::Normal::Impl", True, shading.VERTEX_CODE, False)
         # The position in view coordinates is otherwise only there for lights of VTK's own.
-        program.AddVertexShaderReplacement(
-            "//VTK::PositionVC::Dec", True, "out vec4 vertexVCVSOutput;", False
-        )
+        program.AddVertexShaderReplacement("//VTK::PositionVC::Dec", True, "out vec4 vertexVCVSOutput;", False)
         program.AddVertexShaderReplacement(
             "//VTK::PositionVC::Impl",
             True,
@@ -162,9 +162,7 @@ class Stage:
         )
         declarations = "#define vertexVC vertexVCVSOutput\n" + shading.FRAGMENT_DECLARATIONS + "#undef vertexVC\n"
         program.AddFragmentShaderReplacement("//VTK::Normal::Dec", True, declarations, False)
-        program.AddFragmentShaderReplacement(
-            "//VTK::Light::Impl", True, shading.FRAGMENT_CODE[surface.material], False
-        )
+        program.AddFragmentShaderReplacement("//VTK::Light::Impl", True, shading.FRAGMENT_CODE[surface.material], False)
         uniforms = _uniforms(actor)
         for name, values in _light_uniforms(lighting).items():
             uniforms.SetUniform3f(name, values)
