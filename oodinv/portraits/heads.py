@@ -1,15 +1,20 @@
 """From parameters to a coloured head: skin, brows, lips, eyes, teeth and a garment as surfaces."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
 
 from oodinv.portraits.anny_mesh import AnnyMesh, HeadShape
+from oodinv.portraits.clothes import clothes
 from oodinv.portraits.eyes import eyeballs, upper_teeth
-from oodinv.portraits.hair import hair_surfaces
-from oodinv.portraits.paint import paint_skin, step
+from oodinv.portraits.facial_hair import FacialRoots, facial_hair
+from oodinv.portraits.hair import Scalp, head_hair
+from oodinv.portraits.paint import paint_skin
 from oodinv.portraits.params import PortraitParams
+from oodinv.portraits.pose import towards_camera
+from oodinv.portraits.sampling import sample_params
 from oodinv.portraits.surfaces import Surface
 
 
@@ -43,42 +48,48 @@ class Head:
 def build_head(mesh: AnnyMesh, params: PortraitParams) -> Head:
     """Make the surfaces of a portrait's head, neck, shoulders, hair and garment."""
     shape = mesh.shape(params)
+    colours, detail, stubble = paint_skin(mesh, params)
     skin = Surface(
         vertices=shape.vertices,
         faces=mesh.faces,
-        colours=paint_skin(mesh, params),
+        colours=colours,
         gloss=params.gloss,
-        shininess=14.0,
+        material="skin",
+        normals=shape.normals,
+        place=mesh.template,
+        detail=detail,
+        tangents=stubble,
+        pattern=mesh.blotches,
     )
-    hair = hair_surfaces(mesh, shape, params)
-    surfaces = (skin, *eyeballs(shape, params), upper_teeth(mesh, shape), _garment(mesh, shape, params), *hair)
-    return Head(surfaces=surfaces, anchors=_anchors(mesh, shape, params), skin=shape)
+    scalp, facial = _roots(mesh)
+    view = towards_camera(params)
+    on_top = head_hair(mesh, scalp, shape, params, view)
+    hair = [*on_top, *facial_hair(mesh, facial, shape, params, view)]
+    # Hair first: what it hides is then never shaded.
+    surfaces = (*hair, skin, *eyeballs(shape, params), upper_teeth(mesh, shape), *clothes(mesh, shape, params))
+    hull = on_top[-1].vertices if on_top else np.zeros((0, 3))
+    return Head(surfaces=surfaces, anchors=_anchors(mesh, shape, hull), skin=shape)
 
 
-def _garment(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams) -> Surface:
-    """A top: the body's own surface, moved out where it is covered and in above the neckline."""
-    x, y, z = mesh.template.T
-    front = step(-y, 0.0, 0.05)
-    opening = 0.50 - front * (0.02 + 0.05 * params.neckline)
-    opening = opening + front * params.neckline_vee * np.clip(np.abs(x) - 0.01, 0, 0.07) * 0.9
-    opening = opening + 0.8 * np.clip(np.abs(x) - 0.07, 0, 0.1)  # shoulders are covered
-    cover = np.clip((opening - z) / 0.01, -1, 1)
-    thickness = 0.005 * cover - 0.001
-    folds = 1 + 0.05 * np.sin(x * 90 + z * 40) * np.cos(z * 120)
-    colours = np.array(params.garment) * folds[:, None] * (0.85 + 0.15 * np.clip(cover * 2 - 0.3, 0, 1))[:, None]
-    faces = mesh.faces[(cover[mesh.faces] > -0.8).any(1)]
-    vertices = shape.vertices + shape.normals * thickness[:, None]
-    return Surface(vertices=vertices, faces=faces, colours=np.clip(colours, 0, 1), gloss=0.02).compact()
+@lru_cache(maxsize=2)
+def _roots(mesh: AnnyMesh) -> tuple[Scalp, FacialRoots]:
+    """Where hair can grow: the same for every head, so made once per mesh."""
+    return Scalp(mesh), FacialRoots(mesh, sample_params(0))
 
 
-def _anchors(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams) -> HeadAnchors:
+def _anchors(mesh: AnnyMesh, shape: HeadShape, hull: np.ndarray) -> HeadAnchors:
     vertices = shape.vertices
     x, y, z = mesh.template.T
     skull = vertices[(z > 0.68) & (z < 0.71)]
-    hair = 0.0 if params.bald > 0.5 else 1.0
-    crown = vertices[np.argmax(vertices[:, 2])]
-    radii = np.ptp(skull[:, :2], axis=0) / 2 + hair * np.array([params.hair_side, params.hair_side])
+    crown = vertices[np.argmax(vertices[:, 2])].copy()
+    radii = np.ptp(skull[:, :2], axis=0) / 2
     centre = (skull.min(0) + skull.max(0)) / 2
+    if len(hull):
+        # Things worn on hair lie on it: most strands are below, a few may poke out.
+        high = hull[hull[:, 2] > centre[2]]
+        crown[2] = max(crown[2], float(np.quantile(high[:, 2], 0.93)))
+        reach = np.quantile(np.linalg.norm((high[:, :2] - centre[:2]) / radii, axis=1), 0.93)
+        radii = radii * np.clip(reach, 1.0, 1.45)
     return HeadAnchors(
         eyes=shape.eye_centres,
         nose_bridge=vertices[mesh.nearest((0.0, -0.132, 0.652))],
@@ -86,7 +97,7 @@ def _anchors(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams) -> HeadAn
         mouth=vertices[mesh.nearest((0.0, -0.142, 0.588))],
         chin=vertices[mesh.nearest((0.0, -0.129, 0.549))],
         ears=np.stack([vertices[(mesh.ears > 0.5) & (np.sign(x) == side)].mean(0) for side in (-1, 1)]),
-        crown=crown + np.array([0.0, 0.0, hair * params.hair_top]),
+        crown=crown,
         head_radii=radii,
         head_centre=np.array([0.0, centre[1], vertices[(z > 0.69) & (y < -0.1)][:, 2].mean()]),
     )

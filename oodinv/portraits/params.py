@@ -47,6 +47,12 @@ class PortraitParams:
     freckles: float
     gloss: float
     lips: Colour
+    tired: float
+    """Shadows under the eyes."""
+    furrows: float
+    """Depth of the wrinkles that come with age; 1 is usual."""
+    liner: float
+    """Made-up lid edges and longer lashes."""
     brow_density: float
     brow_width: float
     iris: Colour
@@ -63,6 +69,12 @@ class PortraitParams:
     """Shift of the hairline, metres; positive is lower."""
     hair_recede: float
     hair_fringe: float
+    hair_curl: float
+    """0 straight to 1 tightly coiled."""
+    hair_up: float
+    """1: long hair is tied to a knot at the back of the crown, 0: it falls."""
+    hair_roots: float
+    """How much darker than the tips the hair is at its roots."""
     hair_part: float
     """-1 parted on the viewer's left, 1 on the right."""
     bald: float
@@ -71,6 +83,14 @@ class PortraitParams:
     moustache: float
     beard_length: float
     garment: Colour
+    garment_b: Colour
+    """Collar and jacket."""
+    collar: float
+    high_neck: float
+    """1: ribbed and up to the chin's shadow."""
+    jacket: float
+    weave: float
+    """How coarse the cloth is."""
     neckline: float
     neckline_vee: float
     key_x: float
@@ -78,10 +98,14 @@ class PortraitParams:
     key: float
     """Strength of the main light."""
     fill: float
+    rim: float
+    """Strength of the light from behind, on the side away from the main light."""
     warmth: float
     """Tint of the main light: positive is warmer."""
     background_a: Colour
     background_b: Colour
+    background_glow: float
+    """Strength of a soft pool of light behind the head."""
     background_angle: float
     """Direction of the gradient from ``background_a`` to ``background_b``, radians."""
     offset_x: float
@@ -134,7 +158,9 @@ def labels(params: PortraitParams) -> Mapping[str, float]:
         ``age`` in years; ``gender`` (0 feminine-, 1 masculine-presenting); ``smile`` (-0.4 frown … 1.1 broad);
         ``mouth_open`` (0 … 0.6); ``yaw``, ``pitch``, ``roll`` in degrees (yaw > 0: to the viewer's right, pitch > 0:
         up, roll > 0: clockwise for the viewer); ``skin_lightness`` and ``hair_lightness`` (Rec. 709 luma, 0 … 1);
-        ``beard`` and ``hair_length`` (0 … 1).
+        ``beard`` and ``hair_length`` (0 … 1); ``brows`` (-0.7 lowered … 0.8 raised); ``gaze_x`` and ``gaze_z`` in
+        radians (beside the head's own direction; > 0: to the viewer's right, up); ``light_x`` and ``light_z`` (where
+        the main light comes from, -1.2 … 1.2; > 0: from the viewer's right, from above) and ``light`` (its strength).
     """
     return {
         "age": age_in_years(params.age),
@@ -148,6 +174,12 @@ def labels(params: PortraitParams) -> Mapping[str, float]:
         "hair_lightness": _luma(params.hair),
         "beard": params.beard,
         "hair_length": params.hair_length,
+        "brows": params.brow_up - params.brow_down,
+        "gaze_x": params.gaze_x,
+        "gaze_z": params.gaze_z,
+        "light_x": params.key_x,
+        "light_z": params.key_z,
+        "light": params.key,
     }
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from oodinv.portraits.actors import Lighting, flatten, make_actor
 from oodinv.portraits.anny_mesh import MISSING_EXTRA
-from oodinv.portraits.surfaces import Surface, vertex_normals
+from oodinv.portraits.surfaces import Surface
 
 CAMERA_DISTANCE = 1.15
 """Metres from the camera to its target."""
@@ -29,16 +30,6 @@ class Camera:
     target: Float[np.ndarray, " 3"]
     height: float
     """Metres seen from top to bottom at the target."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Light:
-    """A distant light."""
-
-    direction: tuple[float, float]
-    """x and z of where it comes from, beside y = -1 (the camera's side)."""
-    strength: float
-    colour: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +63,7 @@ class Stage:
         things: Sequence[Surface],
         *,
         camera: Camera,
-        lights: Sequence[Light],
-        ambient: float,
+        lighting: Lighting,
         width: int,
         height: int,
     ) -> Passes:
@@ -83,20 +73,18 @@ class Stage:
             people: Surfaces whose coverage is `Passes.people`.
             things: Surfaces whose visible part is `Passes.things`.
             camera: Where to look from.
-            lights: Distant lights.
-            ambient: Share of a surface's colour seen without any light.
+            lighting: Where light comes from.
             width: Fine pixels across.
             height: Fine pixels down.
         """
         renderer = self._vtk.vtkRenderer()
         renderer.SetBackground(0, 0, 0)
         renderer.SetBackgroundAlpha(0)
-        person_actors = [self._actor(surface, ambient) for surface in people]
-        thing_actors = [self._actor(surface, ambient) for surface in things]
+        person_actors = [make_actor(self._vtk, surface, lighting) for surface in people]
+        thing_actors = [make_actor(self._vtk, surface, lighting) for surface in things]
         for actor in person_actors + thing_actors:
             renderer.AddActor(actor)
         _aim(renderer.GetActiveCamera(), camera)
-        self._illuminate(renderer, lights)
         self._window.SetSize(width, height)
         self._window.AddRenderer(renderer)
         try:
@@ -105,52 +93,13 @@ class Stage:
             if not things:
                 return Passes(lit=lit, coverage=coverage, things=np.zeros_like(coverage), people=coverage)
             for actor in person_actors + thing_actors:
-                _flatten(actor, white=actor in thing_actors)
+                flatten(actor, white=actor in thing_actors)
             seen = self._grab(width, height)[..., 0]
             for actor in thing_actors:
                 actor.VisibilityOff()
             return Passes(lit=lit, coverage=coverage, things=seen, people=self._grab(width, height)[..., 3])
         finally:
             self._window.RemoveRenderer(renderer)
-
-    def _actor(self, surface: Surface, ambient: float) -> Any:
-        from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
-
-        points = self._vtk.vtkPoints()
-        points.SetData(numpy_to_vtk(np.ascontiguousarray(surface.vertices, np.float32), deep=True))
-        triangles = self._vtk.vtkCellArray()
-        corners = np.ascontiguousarray(surface.faces, np.int64).ravel()
-        triangles.SetData(3, numpy_to_vtkIdTypeArray(corners, deep=True))
-        mesh = self._vtk.vtkPolyData()
-        mesh.SetPoints(points)
-        mesh.SetPolys(triangles)
-        normals = vertex_normals(surface.vertices, surface.faces)
-        mesh.GetPointData().SetNormals(numpy_to_vtk(np.ascontiguousarray(normals, np.float32), deep=True))
-        colours = np.round(np.clip(surface.colours, 0, 1) * 255).astype(np.uint8)
-        mesh.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(colours), deep=True))
-        mapper = self._vtk.vtkPolyDataMapper()
-        mapper.SetInputData(mesh)
-        actor = self._vtk.vtkActor()
-        actor.SetMapper(mapper)
-        look = actor.GetProperty()
-        look.SetInterpolationToPhong()
-        look.SetAmbient(ambient)
-        look.SetDiffuse(1.0)
-        look.SetSpecular(surface.gloss)
-        look.SetSpecularPower(surface.shininess)
-        return actor
-
-    def _illuminate(self, renderer: Any, lights: Sequence[Light]) -> None:
-        renderer.RemoveAllLights()
-        for light in lights:
-            lamp = self._vtk.vtkLight()
-            lamp.SetLightTypeToSceneLight()
-            lamp.SetPositional(False)
-            lamp.SetPosition(light.direction[0], -1, light.direction[1])
-            lamp.SetFocalPoint(0, 0, 0)
-            lamp.SetIntensity(light.strength)
-            lamp.SetColor(*light.colour)
-            renderer.AddLight(lamp)
 
     def _grab(self, width: int, height: int) -> UInt8[np.ndarray, "height width 4"]:
         from vtk.util.numpy_support import vtk_to_numpy
@@ -212,10 +161,3 @@ def _aim(eye: Any, camera: Camera) -> None:
     eye.SetViewUp(0, 0, 1)
     eye.SetViewAngle(2 * np.degrees(np.arctan(camera.height / 2 / CAMERA_DISTANCE)))
     eye.SetClippingRange(0.4, 2.5)
-
-
-def _flatten(actor: Any, *, white: bool) -> None:
-    actor.GetMapper().ScalarVisibilityOff()
-    look = actor.GetProperty()
-    look.LightingOff()
-    look.SetColor(*((1, 1, 1) if white else (0, 0, 0)))

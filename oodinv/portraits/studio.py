@@ -4,18 +4,20 @@ A scene is rendered at twice the size and averaged down, so masks hold the share
 background is laid in behind the coverage before averaging.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt8, UInt16
 
 from oodinv.portraits.accessories import accessory_surfaces
 from oodinv.portraits.anny_mesh import AnnyMesh
 from oodinv.portraits.backgrounds import BACKGROUND_KINDS, BackgroundKind, busy_background, plain_background
 from oodinv.portraits.heads import build_head
+from oodinv.portraits.illumination import lighting, receive
 from oodinv.portraits.params import PortraitParams
-from oodinv.portraits.pose import turn
-from oodinv.portraits.stage import Camera, Light, Passes, Stage
+from oodinv.portraits.pose import turn, turn_directions
+from oodinv.portraits.stage import Camera, Passes, Stage
 from oodinv.portraits.surfaces import Surface
 
 SUPERSAMPLING = 2
@@ -75,7 +77,7 @@ class Studio:
         scenery = plain_background(params, size) if background == "plain" else busy_background(seed, size)
         passes = self.passes(params, accessory=accessory, size=size, seed=seed)
         return Portrait(
-            photo=average_down(in_front(passes, refine(scenery))),
+            photo=_before(passes, np.round(scenery * 255).astype(np.uint8)),
             accessory_mask=average_down(passes.things),
             silhouette=average_down(passes.people),
         )
@@ -93,15 +95,22 @@ class Studio:
         eyes = turn(head.anchors.eyes, params).mean(axis=0)
         frame = _FRAME / params.zoom
         offset = np.array([-params.offset_x * frame, 0.04, -0.012 - params.offset_z * frame])
+        light = lighting(params)
+        people = receive([_turned(surface, params) for surface in head.surfaces], light)
         return self.stage.shoot(
-            [_turned(surface, params) for surface in head.surfaces],
+            people,
             [_turned(surface, params) for surface in worn],
             camera=Camera(target=eyes + offset, height=frame),
-            lights=_lights(params),
-            ambient=params.fill * 0.8,
+            lighting=light,
             width=size * SUPERSAMPLING,
             height=size * SUPERSAMPLING,
         )
+
+
+def _before(passes: Passes, scenery: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
+    """The same as ``average_down(in_front(passes, refine(scenery)))``, where fine pixels without coverage are black."""
+    bare = SUPERSAMPLING**2 - _summed((passes.coverage > 0).view(np.uint8))
+    return ((_summed(passes.lit) + bare[..., None] * scenery + 2) // 4).astype(np.uint8)
 
 
 def in_front(passes: Passes, fine: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
@@ -116,20 +125,19 @@ def refine(scenery: Float[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "f
 
 def average_down(fine: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
     """Mean of each block of 2 x 2 fine pixels, rounded."""
-    wide = fine.astype(np.uint16)
-    total = wide[0::2, 0::2] + wide[1::2, 0::2] + wide[0::2, 1::2] + wide[1::2, 1::2]
-    return ((total + 2) // 4).astype(np.uint8)
+    return ((_summed(fine) + 2) // 4).astype(np.uint8)
+
+
+def _summed(fine: UInt8[np.ndarray, "..."]) -> UInt16[np.ndarray, "..."]:
+    rows = np.add(fine[0::2], fine[1::2], dtype=np.uint16)
+    return rows[:, 0::2] + rows[:, 1::2]
 
 
 def _turned(surface: Surface, params: PortraitParams) -> Surface:
-    return surface.moved(turn(surface.vertices, params))
-
-
-def _lights(params: PortraitParams) -> tuple[Light, ...]:
-    """A key light that the parameters place, a weaker one opposite, and one from the camera."""
-    warm = (min(1 + params.warmth, 1.15), 1.0, min(1 - params.warmth, 1.15))
-    return (
-        Light(direction=(params.key_x, params.key_z), strength=params.key, colour=warm),
-        Light(direction=(-params.key_x * 0.7, 0.3), strength=params.fill * 0.6),
-        Light(direction=(0.0, 0.1), strength=params.fill * 0.6),
-    )
+    vertices = turn(surface.vertices, params)
+    directions: dict[str, Any] = {}
+    if surface.normals is not None:
+        directions["normals"] = turn_directions(surface.vertices, surface.normals, params)
+    if surface.tangents is not None and surface.material == "hair":
+        directions["tangents"] = turn_directions(surface.vertices, surface.tangents, params)
+    return replace(surface, vertices=vertices, **directions)
