@@ -4,7 +4,7 @@ from typing import Literal
 
 _USER = {
     "BundleError", "DatasetError", "DetectorUnavailable", "EditError", "LedgerError", "LocationError", "PhotoError",
-    "RequestError", "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
+    "PortraitsError", "RequestError", "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
 }  # fmt: skip
 _INFRASTRUCTURE = {
     "BooksBroken", "ClusterLost", "ClusterUnavailable", "Fatal", "NothingDone", "ObjectMissing", "OrchestratorLost",
