@@ -51,7 +51,7 @@ def hat(head: Head, rng: Rng, *, form: Literal["fedora", "sun", "bowler", "cowbo
     )
     brim_surface = lathe(edge, np.zeros(3), colour * rng.uniform(0.75, 1.0), stretch=stretch)
     if form == "cowboy":  # the sides of the brim are rolled up
-        x, y, z = brim_surface.vertices.T
+        x, y, _ = brim_surface.vertices.T
         out = np.clip(np.hypot(x / width, y / depth) - 1, 0, None) / reach
         side = (x / np.maximum(np.hypot(x, y), 1e-9)) ** 2
         lift = np.stack([-0.25 * x * side * out, 0 * x, 0.055 * side * out**1.5 - 0.012 * (1 - side) * out], axis=1)

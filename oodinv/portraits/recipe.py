@@ -1,6 +1,7 @@
 """What a dataset of portraits consists of, and what each seed of it shows."""
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ _SMALLEST_CROP = 16
 def _check_splits() -> None:
     """Two splits that share a seed would be found by nobody later."""
     ordered = sorted((SPLIT_SEEDS[split] for split in SPLITS), key=lambda seeds: seeds.start)
-    assert all(a.stop <= b.start for a, b in zip(ordered[:-1], ordered[1:], strict=True)), SPLIT_SEEDS
+    assert all(a.stop <= b.start for a, b in pairwise(ordered)), SPLIT_SEEDS
 
 
 _check_splits()

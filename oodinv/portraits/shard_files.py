@@ -139,7 +139,7 @@ def claimed(folder: Path, wanted: dict[str, Any]) -> Iterator[None]:
             write_text(path, text)
         elif path.read_text() != text:
             raise PortraitsError(
-                f"{folder} holds a dataset of another recipe ({path.name} in it): name another folder, or ask for the same"
+                f"{folder} holds a dataset of another recipe ({path.name}): name another folder, or ask for the same"
             )
         yield
 

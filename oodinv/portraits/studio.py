@@ -4,7 +4,7 @@ A scene is rendered at twice the size and averaged down, so masks hold the share
 background is laid in behind the coverage before averaging.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -14,11 +14,12 @@ from oodinv.portraits.anny_mesh import AnnyMesh
 from oodinv.portraits.backgrounds import BACKGROUND_KINDS, BackgroundKind, busy_background, plain_background
 from oodinv.portraits.errors import PortraitsError
 from oodinv.portraits.heads import Head, build_head
+from oodinv.portraits.illumination import lighting, receive
 from oodinv.portraits.landmarks import landmark_vertices, project
 from oodinv.portraits.overlays import lay_over
 from oodinv.portraits.params import PortraitParams
-from oodinv.portraits.pose import turn
-from oodinv.portraits.stage import Camera, Light, Passes, Stage
+from oodinv.portraits.pose import turn, turn_directions
+from oodinv.portraits.stage import Camera, Passes, Stage
 from oodinv.portraits.surfaces import Surface
 
 SUPERSAMPLING = 2
@@ -106,12 +107,13 @@ class Studio:
 
     def _shoot(self, head: Head, params: PortraitParams, design: Design | None, *, size: int, seed: int) -> Passes:
         worn = [] if design is None else accessory_surfaces(design, head, seed)
+        light = lighting(params)
+        people = receive([_turned(surface, params) for surface in head.surfaces], light)
         return self.stage.shoot(
-            [_turned(surface, params) for surface in head.surfaces],
+            people,
             [_turned(surface, params) for surface in worn],
             camera=_camera(head, params),
-            lights=_lights(params),
-            ambient=params.fill * 0.8,
+            lighting=light,
             width=size * SUPERSAMPLING,
             height=size * SUPERSAMPLING,
         )
@@ -147,14 +149,10 @@ def _camera(head: Head, params: PortraitParams) -> Camera:
 
 
 def _turned(surface: Surface, params: PortraitParams) -> Surface:
-    return surface.moved(turn(surface.vertices, params))
-
-
-def _lights(params: PortraitParams) -> tuple[Light, ...]:
-    """A key light that the parameters place, a weaker one opposite, and one from the camera."""
-    warm = (min(1 + params.warmth, 1.15), 1.0, min(1 - params.warmth, 1.15))
-    return (
-        Light(direction=(params.key_x, params.key_z), strength=params.key, colour=warm),
-        Light(direction=(-params.key_x * 0.7, 0.3), strength=params.fill * 0.6),
-        Light(direction=(0.0, 0.1), strength=params.fill * 0.6),
-    )
+    vertices = turn(surface.vertices, params)
+    directions = {}
+    if surface.normals is not None:
+        directions["normals"] = turn_directions(surface.vertices, surface.normals, params)
+    if surface.tangents is not None and surface.material == "hair":
+        directions["tangents"] = turn_directions(surface.vertices, surface.tangents, params)
+    return replace(surface, vertices=vertices, **directions)
