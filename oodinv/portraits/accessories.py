@@ -21,6 +21,7 @@ from oodinv.portraits.hands import hand
 from oodinv.portraits.heads import Head
 from oodinv.portraits.headwear import beanie, cap, hat
 from oodinv.portraits.overlays import Overlay, patch, text
+from oodinv.portraits.pressed_hair import under_hat, under_scarf
 from oodinv.portraits.scarves import headscarf
 from oodinv.portraits.stickers import face_paint
 from oodinv.portraits.surfaces import Surface
@@ -42,6 +43,8 @@ class Design:
     split: Split
     wear: Wear | None = None
     """Makes the surfaces of a thing in the scene."""
+    press: Callable[[Head], Head] | None = None
+    """Makes room for it: hair lies flat under a hat."""
     lay_over: LayOver | None = None
     """Draws what lies over the photo."""
 
@@ -51,6 +54,7 @@ def _designs(
     maker: Callable[..., list[Surface]] | None = None,
     *,
     over: Callable[..., Overlay] | None = None,
+    press: Callable[[Head], Head] | None = None,
     **by_split: Mapping[str, Mapping[str, object] | Wear],
 ) -> list[Design]:
     found = []
@@ -60,9 +64,9 @@ def _designs(
             if over is not None and isinstance(made, Mapping):
                 found.append(Design(name=name, kind=kind, split=split, lay_over=partial(over, **made)))
             elif maker is not None and isinstance(made, Mapping):
-                found.append(Design(name=name, kind=kind, split=split, wear=partial(maker, **made)))
+                found.append(Design(name=name, kind=kind, split=split, wear=partial(maker, **made), press=press))
             elif callable(made):
-                found.append(Design(name=name, kind=kind, split=split, wear=made))
+                found.append(Design(name=name, kind=kind, split=split, wear=made, press=press))
     return found
 
 
@@ -85,12 +89,17 @@ _ALL = [
         val=_forms("round"),
         test={**_forms("aviator"), "shield": shield},
     ),
-    *_designs("hat", hat, train=_forms("fedora", "sun"), val=_forms("bowler"), test=_forms("cowboy")),
-    *_designs("cap", cap, train=_forms("baseball", "panels"), val=_forms("flat"), test=_forms("trucker")),
-    *_designs("beanie", beanie, train=_forms("plain", "striped"), val=_forms("cuffed"), test=_forms("bobble")),
+    *_designs("hat", hat, press=under_hat, train=_forms("fedora", "sun"), val=_forms("bowler"), test=_forms("cowboy")),
+    *_designs(
+        "cap", cap, press=under_hat, train=_forms("baseball", "panels"), val=_forms("flat"), test=_forms("trucker")
+    ),
+    *_designs(
+        "beanie", beanie, press=under_hat, train=_forms("plain", "striped"), val=_forms("cuffed"), test=_forms("bobble")
+    ),
     *_designs(
         "headscarf",
         headscarf,
+        press=under_scarf,
         train={"plain": {}, "ringed": {"pattern": "rings"}},
         val={"dotted": {"pattern": "dots"}},
         test={"flowered": {"pattern": "flowers"}, "hood": {"loose": 0.014}},

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def counterfactual(params: PortraitParams, name: str, amount: float) -> Counterf
     deviation = label_deviation(name)
     before = labels(params)[name]
     value = _value_with_label(params, field, name, before + amount * deviation, (low, high))
-    moved = replace(params, **{field: value})
+    moved = _with(params, field, value)
     difference = float(labels(moved)[name] - before)
     return Counterfactual(params=moved, difference=difference, amount=difference / deviation)
 
@@ -86,6 +87,11 @@ def _training_labels() -> tuple[dict[str, float], ...]:
     return tuple(dict(labels(sample_params(seed))) for seed in range(_TRAINING_SEEDS))
 
 
+def _with(params: PortraitParams, field: str, value: float) -> PortraitParams:
+    change: dict[str, Any] = {field: value}
+    return replace(params, **change)
+
+
 def _value_with_label(
     params: PortraitParams, field: str, name: str, wanted: float, limits: tuple[float, float]
 ) -> float:
@@ -94,7 +100,7 @@ def _value_with_label(
     low, high = min(limits[0], now), max(limits[1], now)
 
     def label(value: float) -> float:
-        return labels(replace(params, **{field: value}))[name]
+        return labels(_with(params, field, value))[name]
 
     if wanted <= label(low):
         return low

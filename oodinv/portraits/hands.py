@@ -22,7 +22,7 @@ _CURLS: dict[str, tuple[float, float, float, float]] = {
 def hand(head: Head, rng: Rng, *, pose: Pose = "open") -> list[Surface]:
     """A right or left hand with a wrist and a sleeve, palm towards the face."""
     anchors = head.anchors
-    skin = np.clip(np.asarray(head.surfaces[0].colours).mean(0) * rng.uniform(0.85, 1.15), 0.05, 0.95)
+    skin = np.clip(_cheek(head) * rng.uniform(0.85, 1.1), 0.05, 0.95)
     colour = skin if rng.random() < 0.85 else random_colour(rng, 0.05, 0.95)  # else a glove
     side = rng.choice([-1.0, 1.0])
     if pose == "chin":
@@ -42,6 +42,15 @@ def hand(head: Head, rng: Rng, *, pose: Pose = "open") -> list[Surface]:
     parts.append(tube(wrist, np.linspace(0.0245, 0.028, 8), colour, sides=20, gloss=0.06))
     parts.append(tube(wrist[3:] + lean * 0.1, np.linspace(0.033, 0.042, 5), sleeve, sides=24, gloss=0.03))
     return [part.moved((part.vertices * mirrored) @ turn.T + place) for part in parts]
+
+
+def _cheek(head: Head) -> np.ndarray:
+    """Colour of the skin between eyes and mouth."""
+    (x, y, z), anchors = head.skin.vertices.T, head.anchors
+    low, high = anchors.mouth[2], anchors.eyes[:, 2].mean() - 0.012
+    cheeks = (y < anchors.eyes[:, 1].mean()) & (z > low) & (z < high) & (np.abs(x) > 0.02)
+    skin = next(surface for surface in head.surfaces if len(surface.vertices) == len(x))
+    return np.median(np.asarray(skin.colours)[cheeks], axis=0)
 
 
 def _palm(colour: np.ndarray) -> list[Surface]:

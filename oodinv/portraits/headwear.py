@@ -132,7 +132,7 @@ def _visor(
     around = np.linspace(-1.15, 1.15, 28)[None]
     reach = length * rng.uniform(0.5, 0.75) * np.cos(around * 1.3).clip(0.02)
     out = np.array([[0.97], [1.0], [1.0]]) + np.array([[0], [1], [1]]) * reach
-    drop = np.array([-0.004, -0.012, -0.016])[:, None] - 0.012 * np.abs(around) ** 2
+    drop = np.array([-0.004, -0.026, -0.030])[:, None] - 0.014 * np.abs(around) ** 2
     points = np.stack(
         np.broadcast_arrays(width * out**0.3 * np.sin(around), -depth * out * np.cos(around), drop), axis=-1
     )

@@ -133,15 +133,20 @@ def _start(counter: Any, lock: str) -> None:
     import torch
 
     torch.set_num_threads(1)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    # A killed parent takes its processes with it; they would otherwise wait for work for ever.
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     # Anny's first user on a machine writes a cache into the home folder, which no other may read half-written.
     with open(lock, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         _process["studio"] = Studio()
     _process["detector"], _process["counter"] = load_detector("centerface"), counter
+
+
+def _end_with_parent() -> None:
+    """A killed parent takes its processes with it; they would otherwise wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _in_worker(recipe: Recipe, path: Path, seeds: range) -> None:

@@ -107,6 +107,8 @@ class Studio:
 
     def _shoot(self, head: Head, params: PortraitParams, design: Design | None, *, size: int, seed: int) -> Passes:
         worn = [] if design is None else accessory_surfaces(design, head, seed)
+        if design is not None and design.press is not None:
+            head = design.press(head)
         light = lighting(params)
         people = receive([_turned(surface, params) for surface in head.surfaces], light)
         return self.stage.shoot(
