@@ -20,7 +20,7 @@ _ATTRIBUTES: dict[str, tuple[str, float, float]] = {
     "mouth_open": ("jaw_open", 0.0, 0.8),
 }
 COUNTERFACTUAL_ATTRIBUTES: tuple[str, ...] = tuple(_ATTRIBUTES)
-_TRAINING_SEEDS = 4_000
+_TRAINING_SEEDS = 1_000
 """Portraits from which a label's standard deviation is taken: the first of the training split."""
 
 

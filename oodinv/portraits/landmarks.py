@@ -15,40 +15,47 @@ from oodinv.portraits.stage import CAMERA_DISTANCE, Camera
 if TYPE_CHECKING:
     from oodinv.portraits.anny_mesh import AnnyMesh
 
-# x, y and z on the average head, millimetres, of the viewer's left half and the middle line; x < 0 is left.
-_JAW = ((-67.5, -45, 648), (-67, -50, 632), (-65.5, -54, 617), (-62.5, -60, 602), (-57.5, -70, 586), (-49, -83, 571),
-        (-36, -100, 559), (-19, -116, 549), (0, -125, 546))  # fmt: skip
-_BROW = ((-51, -104, 666), (-45, -113, 672), (-36, -121, 675), (-26, -127, 674), (-15.5, -131, 670))
-_BRIDGE = ((0, -132, 649), (0, -136, 636), (0, -143, 623), (0, -149, 611))
-_NOSTRILS = ((-12.5, -129, 604), (-6.5, -136, 602.5), (0, -140, 601))
-_EYE = ((-43, -109, 646.5), (-37.5, -116, 651.5), (-26, -117, 651.5), (-17.5, -116, 645.5), (-26, -116, 642.5),
-        (-36.5, -115, 642.5))  # fmt: skip
-_OUTER_LIP = ((-22, -125, 580), (-14, -134, 587.5), (-5, -141, 591), (0, -143, 590), (0, -137, 569), (-7, -136, 569.5),
-              (-14.5, -132, 573))  # fmt: skip
-_INNER_LIP = ((-19, -126, 580), (-8, -133, 580.8), (0, -135.5, 580.7), (0, -136.2, 580), (-8, -134, 580))
-
-
-def _mirror(points: tuple[tuple[float, float, float], ...]) -> list[tuple[float, float, float]]:
-    return [(-x, y, z) for x, y, z in points]
+# x, y and z on the average head, millimetres, of the viewer's left half (x < 0) and the middle line.
+_JAW = np.array([
+    (-67.5, -45, 648), (-67, -50, 632), (-65.5, -54, 617), (-62.5, -60, 602), (-57.5, -70, 586),
+    (-49, -83, 571), (-36, -100, 559), (-19, -116, 549), (0, -125, 546),
+])  # fmt: skip
+_BROW = np.array([(-51, -104, 666), (-45, -113, 672), (-36, -121, 675), (-26, -127, 674), (-15.5, -131, 670)])
+_BRIDGE = np.array([(0, -132, 649), (0, -136, 636), (0, -143, 623), (0, -149, 611)])
+_NOSTRILS = np.array([(-12.5, -129, 604), (-6.5, -136, 602.5), (0, -140, 601)])
+_EYE = np.array([
+    (-43, -109, 646.5), (-37.5, -116, 651.5), (-26, -117, 651.5),
+    (-17.5, -116, 645.5), (-26, -116, 642.5), (-36.5, -115, 642.5),
+])  # fmt: skip
+# From the corner over the upper edge to the middle, and back from the middle of the lower edge.
+_OUTER_LIP = np.array([
+    (-22, -125, 580), (-14, -134, 587.5), (-5, -141, 591), (0, -143, 590),
+    (0, -137, 569), (-7, -136, 569.5), (-14.5, -132, 573),
+])  # fmt: skip
+_INNER_LIP = np.array([(-19, -126, 580), (-8, -133, 580.8), (0, -135.5, 580.7), (0, -136.2, 580), (-8, -134, 580)])
+_OTHER_SIDE = np.array([-1, 1, 1])
 
 
 def _places() -> Float[np.ndarray, "68 3"]:
     """All places in iBUG order, metres."""
-    outer_right, inner_right = _mirror(_OUTER_LIP), _mirror(_INNER_LIP)
-    eye = _mirror(_EYE)
     ordered = [
-        *_JAW, *_mirror(_JAW[:8])[::-1],
-        *_BROW, *_mirror(_BROW)[::-1],
-        *_BRIDGE,
-        *_NOSTRILS, *_mirror(_NOSTRILS[:2])[::-1],
-        *_EYE,
-        eye[3], eye[2], eye[1], eye[0], eye[5], eye[4],
-        _OUTER_LIP[0], *_OUTER_LIP[1:4], outer_right[2], outer_right[1], outer_right[0],
-        outer_right[6], outer_right[5], *_OUTER_LIP[4:7],
-        _INNER_LIP[0], _INNER_LIP[1], _INNER_LIP[2], inner_right[1], inner_right[0],
-        inner_right[4], _INNER_LIP[3], _INNER_LIP[4],
-    ]  # fmt: skip
-    return np.array(ordered) / 1000
+        _JAW,
+        _JAW[-2::-1] * _OTHER_SIDE,
+        _BROW,
+        _BROW[::-1] * _OTHER_SIDE,
+        _BRIDGE,
+        _NOSTRILS,
+        _NOSTRILS[1::-1] * _OTHER_SIDE,
+        _EYE,
+        _EYE[[3, 2, 1, 0, 5, 4]] * _OTHER_SIDE,
+        _OUTER_LIP[:4],
+        _OUTER_LIP[[2, 1, 0, 6, 5]] * _OTHER_SIDE,
+        _OUTER_LIP[4:],
+        _INNER_LIP[:3],
+        _INNER_LIP[[1, 0, 4]] * _OTHER_SIDE,
+        _INNER_LIP[3:],
+    ]
+    return np.concatenate(ordered) / 1000
 
 
 def landmark_vertices(mesh: "AnnyMesh") -> Int[np.ndarray, "68"]:
