@@ -28,7 +28,7 @@ from oodinv.portraits.accessories import DESIGNS, HELD_OUT_KINDS, SPLITS, design
 from oodinv.portraits.alignment import align
 from oodinv.portraits.recipe import SPLIT_SEEDS, draw_scene
 from oodinv.portraits.samples import into_crop
-from oodinv.portraits.studio import Portrait
+from oodinv.portraits.studio import Portrait, Studio
 from oodinv.training.data import DatasetError, assert_disjoint, open_dataset
 
 RECIPE = Recipe(split="test", count=3, crop_size=48, accessory_share=1.0, counterfactuals=("smile+1", "yaw-1"))
@@ -117,7 +117,9 @@ def test_an_interrupted_dataset_goes_on_where_it_stopped_and_ends_the_same(
 ):
     rendered = []
 
-    class Flaky:
+    class Flaky(Studio):
+        def __init__(self): ...
+
         def render(self, params, **options):
             if len(rendered) == 5:
                 raise KeyboardInterrupt
@@ -139,7 +141,7 @@ def test_an_interrupted_dataset_goes_on_where_it_stopped_and_ends_the_same(
 
 
 def test_a_finished_dataset_is_not_rendered_again_and_another_recipe_is_refused(dataset, monkeypatch):
-    monkeypatch.setattr(rendering, "Studio", None)
+    monkeypatch.setattr(rendering, "Studio", None)  # would fail if called
     assert render_dataset(dataset, RECIPE, workers=1, progress=False).samples == 3
     with pytest.raises(PortraitsError, match="holds a dataset of another recipe"):
         render_dataset(dataset, replace(RECIPE, count=4), workers=1, progress=False)
@@ -167,12 +169,8 @@ def test_a_full_disk_is_told_and_what_is_rendered_stays(one_studio, tmp_path, mo
     assert (tmp_path / "shards/000000.tar").exists()
 
 
-def test_a_portrait_without_a_face_is_left_out_and_counted(one_studio, tmp_path, monkeypatch):
-    class Blind:
-        def detect(self, photo):
-            return []
-
-    monkeypatch.setattr(rendering, "load_detector", lambda name: Blind())
+def test_a_portrait_without_a_face_is_left_out_and_counted(one_studio, detector, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(detector), "detect", lambda self, photo: [])
     recipe = replace(RECIPE, count=2, accessory_share=0.0, counterfactuals=())
     summary = render_dataset(tmp_path, recipe, workers=1, progress=False)
     assert (summary.samples, summary.skipped, summary.skipped_by_kind) == (0, 2, {"none": "2/2"})
@@ -189,9 +187,9 @@ def test_a_pack_is_the_same_dataset_smaller_and_within_its_limit(dataset, tmp_pa
     assert (small.crops(index) - whole.crops(index, 24)).abs().mean() < 0.04
     np.testing.assert_allclose(small.landmarks, whole.landmarks / 2, atol=0.01)
     np.testing.assert_array_equal(small.params, whole.params)
-    tight = pack_dataset(dataset, tmp_path / "tight", size=24, max_mib=0.12, progress=False)
+    tight = pack_dataset(dataset, tmp_path / "tight", size=24, max_mib=0.1, progress=False)
     files = [path for path in (tmp_path / "tight").rglob("*") if path.is_file()]
-    assert 0 < tight.samples < 3 and sum(path.stat().st_size for path in files) <= 0.12 * 2**20
+    assert 0 < tight.samples < 3 and sum(path.stat().st_size for path in files) <= 0.1 * 2**20
 
 
 @pytest.mark.parametrize(
@@ -227,7 +225,7 @@ def test_a_shard_that_is_cut_off_or_gone_is_told(damaged):
     with pytest.raises(DatasetError, match=r"000001\.tar is not a whole tar archive|should hold 3 samples"):
         open_dataset([damaged], progress=False)
     shard.unlink()
-    with pytest.raises(DatasetError, match="should hold 3 samples by its dataset.json and holds 2"):
+    with pytest.raises(DatasetError, match=r"should hold 3 samples .* holds 2"):
         open_dataset([damaged], progress=False)
 
 
