@@ -34,7 +34,7 @@ from oodinv.portraits.shard_files import (
 )
 from oodinv.portraits.studio import Studio
 
-SHARD = 100
+SHARD = 50
 """Seeds per shard: what an interrupted run may have to render again, per process."""
 
 
@@ -88,7 +88,8 @@ def _render(todo: list[tuple[Path, range]], recipe: Recipe, workers: int, bar: "
     if not todo:
         return
     if workers == 1:
-        studio, detector = Studio(), load_detector("centerface")
+        with _one_thread_each():
+            studio, detector = Studio(), load_detector("centerface")
         for path, seeds in todo:
             _render_shard(studio, detector, recipe, path, seeds, bar.update)
         return
@@ -161,7 +162,7 @@ def _in_worker(recipe: Recipe, path: Path, seeds: range) -> None:
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Processes started within use one thread each: for arithmetic, and for Mesa's software rendering."""
+    """What is started within uses one thread: for arithmetic, and for Mesa's software rendering."""
     names = ("OMP_NUM_THREADS", "LP_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
