@@ -100,9 +100,12 @@ def _render(todo: list[tuple[Path, range]], recipe: Recipe, workers: int, bar: "
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(counter, lock))
         try:
             pending = {pool.submit(_in_worker, recipe, path, seeds) for path, seeds in todo}
+            shown = 0
             while pending:
                 finished, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
-                bar.update(counter.value - (bar.n - bar.initial))
+                rendered = counter.value
+                bar.update(rendered - shown)
+                shown = rendered
                 for future in finished:
                     future.result()
         except BrokenProcessPool as error:

@@ -323,8 +323,8 @@ import sys
 from pathlib import Path
 from oodinv.portraits import Recipe, render_dataset, rendering
 if __name__ == "__main__":
-    rendering.SHARD = 2
-    recipe = Recipe(split="val", count=8, crop_size=32)
+    rendering.SHARD = 1
+    recipe = Recipe(split="val", count=4, crop_size=32)
     render_dataset(Path(sys.argv[1]), recipe, workers=int(sys.argv[2]), progress=False)
 """
 
