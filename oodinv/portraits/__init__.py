@@ -2,13 +2,20 @@
 
 How a portrait is made:
 
-1. `sampling.sample_params` draws the 140 numbers of `params.PortraitParams` from a seed.
-2. `anny_mesh` gives Anny's parametric bust with its shape and expression; `paint` colours its skin per vertex, `eyes`
-   adds eyeballs and teeth, `hair` lets hair and beard swell out of the scalp, `heads` adds a garment and collects it.
+1. `sampling.sample_params` draws the 155 numbers of `params.PortraitParams` from a seed. Everything about the person,
+   the light and a plain background is a function of these numbers, continuous but for few of them; a busy background
+   and what is worn or held come from the seed.
+2. `anny_mesh` gives Anny's parametric bust with its shape and expression. `paint` colours its skin and says where it
+   has stubble, freckles and wrinkles, `eyes` adds eyeballs and teeth, `clothes` a top, collar and jacket. `hair` and
+   `facial_hair` grow some thousand ribbons (`strands`) from fixed roots: the head's hair, brows, lashes, beard.
+   `heads` collects it.
 3. `pose` turns the head; `accessories` puts on glasses, a hat or another thing no generator of portraits has seen.
-4. `stage` renders it offscreen with VTK, and the accessory a second time flat white on black, which is its exact mask.
-   `studio` lays a background in behind, averages down, lays writing over and projects the 68 `landmarks`.
-5. `counterfactuals` moves one attribute of a head: the truth of an edit.
+4. `illumination` places a key, a rim and surrounding light; `visibility` finds how much of it arrives at each vertex.
+   `stage` renders offscreen with VTK, by the programs of `shading` per material (`actors`), and the accessory a second
+   time flat white on black, which is its exact mask.
+5. `studio` lays a `backgrounds` wall or a blurred scene (`scenery`) in behind, averages down, lays writing
+   over (`overlays`) and projects the 68 `landmarks`.
+6. `counterfactuals` moves one attribute of a head: the truth of an edit.
 
 `rendering` writes datasets of aligned crops (`recipe` says what is in them), `packing` makes them smaller, `examples`
 writes the example photos.

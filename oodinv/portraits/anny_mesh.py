@@ -80,6 +80,7 @@ class AnnyMesh:
         self.eyelids = self._texture_mask(textures / "mpfb_eyelids.jpg", all_faces)
         self.mouth_inside = self._texture_mask(textures / "mpfb_inside-mouth.jpg", all_faces)
         self.blotches = np.stack([lattice_noise(self.template, size, 31) for size in (0.011, 0.0037)], axis=1)
+        self._nearest: dict[tuple[float, float, float], int] = {}
         self.tongue = self._spread(np.isin(np.arange(len(base)), np.arange(_TONGUE.start, _TONGUE.stop)))
 
     def shape(self, params: PortraitParams) -> HeadShape:
@@ -108,7 +109,9 @@ class AnnyMesh:
 
     def nearest(self, point: tuple[float, float, float]) -> int:
         """The vertex at a place on the average head, metres."""
-        return int(np.argmin(((self.template - np.array(point)) ** 2).sum(1)))
+        if point not in self._nearest:
+            self._nearest[point] = int(np.argmin(((self.template - np.array(point)) ** 2).sum(1)))
+        return self._nearest[point]
 
     def _base_vertices(
         self, phenotype: dict[str, float], changes: dict[str, float], actions: dict[str, float]

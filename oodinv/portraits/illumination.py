@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from oodinv.portraits.actors import Lighting
 from oodinv.portraits.params import PortraitParams
-from oodinv.portraits.stage import Lighting
 from oodinv.portraits.surfaces import Surface, vertex_normals
 from oodinv.portraits.visibility import arriving, surrounding
 

@@ -158,7 +158,9 @@ def labels(params: PortraitParams) -> Mapping[str, float]:
         ``age`` in years; ``gender`` (0 feminine-, 1 masculine-presenting); ``smile`` (-0.4 frown … 1.1 broad);
         ``mouth_open`` (0 … 0.6); ``yaw``, ``pitch``, ``roll`` in degrees (yaw > 0: to the viewer's right, pitch > 0:
         up, roll > 0: clockwise for the viewer); ``skin_lightness`` and ``hair_lightness`` (Rec. 709 luma, 0 … 1);
-        ``beard`` and ``hair_length`` (0 … 1).
+        ``beard`` and ``hair_length`` (0 … 1); ``brows`` (-0.7 lowered … 0.8 raised); ``gaze_x`` and ``gaze_z`` in
+        radians (beside the head's own direction; > 0: to the viewer's right, up); ``light_x`` and ``light_z`` (where
+        the main light comes from, -1.2 … 1.2; > 0: from the viewer's right, from above) and ``light`` (its strength).
     """
     return {
         "age": age_in_years(params.age),
@@ -172,6 +174,12 @@ def labels(params: PortraitParams) -> Mapping[str, float]:
         "hair_lightness": _luma(params.hair),
         "beard": params.beard,
         "hair_length": params.hair_length,
+        "brows": params.brow_up - params.brow_down,
+        "gaze_x": params.gaze_x,
+        "gaze_z": params.gaze_z,
+        "light_x": params.key_x,
+        "light_z": params.key_z,
+        "light": params.key,
     }
 
 

@@ -22,8 +22,9 @@ def indoors(rng: Rng, size: int) -> Picture:
     canvas.fill(wall, wall * rng.uniform(0.6, 1.0))
     if rng.random() < 0.5:
         canvas.rectangle(-0.1, rng.uniform(0.7, 0.95), 1.3, 0.6, wall * rng.uniform(0.4, 0.8) * [1.1, 1.0, 0.85])
-    for draw in rng.permutation([_window, _door, _shelf, _shelf, _pictures, _sofa])[: rng.integers(2, 5)]:
-        draw(canvas, rng)
+    furniture = (_window, _door, _shelf, _shelf, _pictures, _sofa)
+    for piece in rng.permutation(len(furniture))[: rng.integers(2, 5)]:
+        furniture[piece](canvas, rng)
     for _ in range(rng.integers(0, 3)):
         _lamp(canvas, rng)
     if rng.random() < 0.35:

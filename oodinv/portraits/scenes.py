@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import UInt8
 
+from oodinv.portraits.actors import Lighting
 from oodinv.portraits.backgrounds import busy_background
 from oodinv.portraits.sampling import sample_params
 from oodinv.portraits.shapes import ellipsoid, lathe, random_colour
-from oodinv.portraits.stage import Camera, Lighting
+from oodinv.portraits.stage import Camera
 from oodinv.portraits.studio import SUPERSAMPLING, Studio, average_down, in_front, refine
 from oodinv.portraits.surfaces import Surface, sheet
 

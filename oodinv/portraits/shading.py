@@ -8,6 +8,8 @@ on the average head, so they stay with the face when it turns or smiles.
 Coordinates are VTK's view coordinates: x to the viewer's right, y up, z towards the camera.
 """
 
+from oodinv.portraits.surfaces import Material
+
 ATTRIBUTES = {"albedo": 3, "bent": 3, "place": 3, "detail": 4, "tangent": 3, "light": 2, "pattern": 2}
 """Vertex attributes of every material, and how many numbers each has."""
 UNIFORMS = ("key_direction", "key_colour", "rim_direction", "rim_colour", "fill_colour", "sky_colour", "ground_colour")
@@ -15,12 +17,20 @@ UNIFORMS = ("key_direction", "key_colour", "rim_direction", "rim_colour", "fill_
 
 _NUMBERS = {1: "float", 2: "vec2", 3: "vec3", 4: "vec4"}
 
-VERTEX_DECLARATIONS = "\n".join(
+_VERTEX_DECLARATIONS = "\n".join(
     f"in {_NUMBERS[size]} {name}; out {_NUMBERS[size]} {name}_v;" for name, size in ATTRIBUTES.items()
 )
-VERTEX_CODE = "\n".join(f"{name}_v = {name};" for name in ATTRIBUTES)
+VERTEX_REPLACEMENTS = {
+    "//VTK::Normal::Dec": _VERTEX_DECLARATIONS,
+    "//VTK::Normal::Impl": "\n".join(f"{name}_v = {name};" for name in ATTRIBUTES),
+    # VTK itself hands the position in view coordinates on only where its own lights need it.
+    "//VTK::PositionVC::Dec": "out vec4 vertexVCVSOutput;",
+    "//VTK::PositionVC::Impl": "vertexVCVSOutput = MCVCMatrix * vertexMC; gl_Position = MCDCMatrix * vertexMC;",
+    "//VTK::Camera::Dec": "uniform mat4 MCDCMatrix; uniform mat4 MCVCMatrix;",
+}
+"""Code for the marks in VTK's vertex program."""
 
-FRAGMENT_DECLARATIONS = (
+_FRAGMENT_DECLARATIONS = (
     "\n".join(f"in {_NUMBERS[size]} {name}_v;" for name, size in ATTRIBUTES.items())
     + """
 float shuffled(uint h) { h = (h ^ (h >> 13u)) * 1274126177u; return float((h >> 12u) & 65535u) / 65535.0; }
@@ -44,7 +54,7 @@ float lobe(vec3 n, vec3 v, vec3 l, float rough) {
 }
 vec3 wrapped(float nl, vec3 w) { return clamp((vec3(nl) + w) / (1.0 + w), 0.0, 1.0); }
 vec3 bumped(vec3 n, float height) {
-  vec3 dx = dFdx(vertexVC.xyz), dy = dFdy(vertexVC.xyz);
+  vec3 dx = dFdx(vertexVCVSOutput.xyz), dy = dFdy(vertexVCVSOutput.xyz);
   vec3 r1 = cross(dy, n), r2 = cross(n, dx);
   float det = dot(dx, r1);
   vec3 grad = sign(det) * (dFdx(height) * r1 + dFdy(height) * r2);
@@ -62,7 +72,7 @@ vec3 developed(vec3 x) {
 )
 
 _START = """
-vec3 n = normalize(bent_v); vec3 v = normalize(-vertexVC.xyz);
+vec3 n = normalize(bent_v); vec3 v = normalize(-vertexVCVSOutput.xyz);
 vec3 l = key_direction; vec3 colour = vec3(0.0); vec3 albedo = albedo_v; vec2 seen = light_v;
 """
 
@@ -202,8 +212,16 @@ _END = """
 gl_FragData[0] = flat_m > 0.5 ? vec4(vec3(flat_m > 1.5 ? 1.0 : 0.0), 1.0) : vec4(developed(colour), 1.0);
 """
 
-FRAGMENT_CODE = {
-    material: code + _END
-    for material, code in {"plain": _PLAIN, "skin": _SKIN, "hair": _HAIR, "eye": _EYE, "cloth": _CLOTH}.items()
-}
-"""The program of each material. ``flat_m`` is 0 for light, 1 for flat black, 2 for flat white."""
+_PROGRAMS = {"plain": _PLAIN, "skin": _SKIN, "hair": _HAIR, "eye": _EYE, "cloth": _CLOTH}
+
+
+def fragment_replacements(material: Material) -> dict[str, str]:
+    """Code for the marks in VTK's fragment program.
+
+    The uniform ``flat_m`` is 0 for light, 1 for flat black and 2 for flat white; what is left out is the same in all.
+    """
+    return {
+        "//VTK::PositionVC::Dec": "in vec4 vertexVCVSOutput;",
+        "//VTK::Normal::Dec": _FRAGMENT_DECLARATIONS,
+        "//VTK::Light::Impl": _PROGRAMS[material] + _END,
+    }

@@ -5,6 +5,7 @@ background is laid in behind the coverage before averaging.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8, UInt16
@@ -161,7 +162,7 @@ def _camera(head: Head, params: PortraitParams) -> Camera:
 
 def _turned(surface: Surface, params: PortraitParams) -> Surface:
     vertices = turn(surface.vertices, params)
-    directions = {}
+    directions: dict[str, Any] = {}
     if surface.normals is not None:
         directions["normals"] = turn_directions(surface.vertices, surface.normals, params)
     if surface.tangents is not None and surface.material == "hair":

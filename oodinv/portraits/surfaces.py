@@ -4,7 +4,7 @@ World coordinates are Anny's: metres, x to the viewer's right, y away from the v
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -47,7 +47,7 @@ class Surface:
     def compact(self) -> "Surface":
         """The same surface without the vertices that no face uses."""
         used, faces = np.unique(self.faces, return_inverse=True)
-        kept = {
+        kept: dict[str, Any] = {
             name: None if (values := getattr(self, name)) is None else values[used]
             for name in ("vertices", "colours", "normals", "place", "detail", "tangents", "pattern", "light")
         }

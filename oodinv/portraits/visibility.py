@@ -40,7 +40,7 @@ def arriving(
 
     def project(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Index of each point's cell, and depth."""
-        seen = (points.astype(np.float32) - _MIDDLE) @ frame
+        seen = (np.asarray(points, np.float32) - _MIDDLE) @ frame
         place = np.clip(seen[:, :2] * np.float32(1 / cell) + np.float32(count / 2), edge, count - edge - 1)
         column, row = place.astype(np.int32).T
         return row * count + column, seen[:, 2]
@@ -72,6 +72,7 @@ def surrounding(
     directions: int = 10,
 ) -> Float[np.ndarray, " receivers"]:
     """Share of the light from all around that arrives, weighted by the cosine to the normal, 0 … 1."""
+    receivers, occluders = np.asarray(receivers, np.float32), np.asarray(occluders, np.float32)
     index = np.arange(directions) + 0.5
     # A spiral over the part of the sphere that a camera sees lit: nothing is behind a head but its own back.
     height = 1 - 1.45 * index / directions
