@@ -4,8 +4,8 @@ from typing import Literal
 
 _USER = {
     "BundleError", "CheckpointError", "DatasetError", "DetectorUnavailable", "EditError", "FolderInUse", "LedgerError",
-    "LocationError", "PhotoError", "RequestError", "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
-    "TrainingDiverged", "TrainingError",
+    "LocationError", "PhotoError", "PortraitsError", "RequestError", "PhotoCommandError", "NoOffscreenGl",
+    "PickleRefused", "TrainingDiverged", "TrainingError",
 }  # fmt: skip
 _INFRASTRUCTURE = {
     "BooksBroken", "ClusterLost", "ClusterUnavailable", "Fatal", "NothingDone", "ObjectMissing", "OrchestratorLost",
