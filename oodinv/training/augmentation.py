@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from oodinv.models.layers import without_autocast
+
 _GREY = torch.full((3, 1), 1 / math.sqrt(3))
 
 
@@ -30,9 +32,10 @@ def augment(
     """
     if p <= 0:
         return image
-    image = image.float()
     count = len(image)
-    return recolour(warp(image, geometry(count, p, rng)), colours(count, p, rng))
+    # A half-precision matrix would be off by pixels.
+    with without_autocast(image):
+        return recolour(warp(image.float(), geometry(count, p, rng)), colours(count, p, rng))
 
 
 def warp(

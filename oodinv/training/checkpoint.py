@@ -22,6 +22,8 @@ from oodinv.training.pieces import PIECE_BYTES, from_pieces, pieces_of
 from oodinv.training.state_tree import State, put_together, take_apart
 
 FORMAT = 1
+CHECKPOINTS = "checkpoints"
+"""Folder in a training's folder."""
 _NAME = re.compile(r"step-(\d{8,})")
 _UNFINISHED = "unfinished-"
 
@@ -58,7 +60,7 @@ class Checkpoints:
     def paths(self) -> list[Path]:
         """Finished checkpoints, oldest first."""
         found = [path for path in self.folder.glob("step-*") if _NAME.fullmatch(path.name)]
-        return sorted(found, key=lambda path: int(path.name[5:]))
+        return sorted(found, key=_step)
 
     def save(self, step: int, state: State, *, piece_bytes: int = PIECE_BYTES) -> Path:
         """Save the state after `step` steps; older ones than the newest `keep` go.
@@ -208,3 +210,13 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def last_step(folder: Path) -> int:
+    """Steps done at the newest checkpoint of a training's folder; 0 where there is none."""
+    paths = Checkpoints(folder / CHECKPOINTS, kind="", fingerprint={}).paths()
+    return _step(paths[-1]) if paths else 0
+
+
+def _step(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))

@@ -21,7 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from oodinv.training import parallel
-from oodinv.training.checkpoint import Checkpoints
+from oodinv.training.checkpoint import CHECKPOINTS, Checkpoints
 from oodinv.training.errors import DiskFull, FolderInUse, TrainingDiverged
 from oodinv.training.journal import Journal, Means
 from oodinv.training.sheet import sheet_of, write_sheet
@@ -161,7 +161,7 @@ class _Run:
         self.writes = parallel.rank() == 0
         self.listeners = listeners if self.writes else ()
         self.checkpoints = Checkpoints(
-            folder / "checkpoints", kind=trainer.kind, fingerprint=trainer.fingerprint(), keep=options.keep
+            folder / CHECKPOINTS, kind=trainer.kind, fingerprint=trainer.fingerprint(), keep=options.keep
         )
         self.journal = Journal(folder / "log.jsonl")
         self.means = Means()
