@@ -22,7 +22,7 @@ from oodinv.training.latents import Latents, PortraitLatents
 from oodinv.training.loop import LoopOptions, Trainer, run_training
 from oodinv.training.regressor import RegressorConfig, RegressorTrainer, RegressorTraining
 
-STEPS, SAVE_EVERY, KILLED_AFTER = 28, 4, 6
+STEPS, SAVE_EVERY, KILLED_AFTER = 26, 5, 6
 KINDS = ("encoder", "decomposition", "regressor")
 OPTIONS = LoopOptions(save_every=SAVE_EVERY, log_every=1, grid_every=1000, progress=False)
 
