@@ -7,7 +7,7 @@ forked before anything is computed, so that torch is imported once.
 import os
 import signal
 import sys
-import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from oodinv.training.latents import Latents, PortraitLatents
 from oodinv.training.loop import LoopOptions, Trainer, run_training
 from oodinv.training.regressor import RegressorConfig, RegressorTrainer, RegressorTraining
 
-STEPS, SAVE_EVERY, KILLED_AFTER = 26, 5, 6
+STEPS, SAVE_EVERY, KILLED_AFTER = 25, 5, 8
 KINDS = ("encoder", "decomposition", "regressor")
 OPTIONS = LoopOptions(save_every=SAVE_EVERY, log_every=1, grid_every=1000, progress=False)
 
@@ -64,20 +64,29 @@ def make(kind: str) -> Trainer:
     )
 
 
-def run(kind: str, folder: Path) -> None:
-    """Train, or go on, to the end."""
+def run(kind: str, folder: Path, killed_after: int | None) -> None:
+    """Train, or go on, to the end; or kill this process within a step, when so many are logged."""
     torch.set_num_threads(1)
     trainer = make(kind)
+    step = trainer.step
+
+    def step_and_die(number: int) -> Mapping[str, float]:
+        values = step(number)
+        if number == killed_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return values
+
+    trainer.step = step_and_die
     run_training(trainer, steps=STEPS, folder=folder, options=OPTIONS)
     torch.save(trainer.network().state_dict(), folder / "weights.pt")
 
 
-def in_a_child(kind: str, folder: Path) -> int:
+def in_a_child(kind: str, folder: Path, killed_after: int | None = None) -> int:
     """Fork and train there; the child's id."""
     child = os.fork()
     if child == 0:
         try:
-            run(kind, folder)
+            run(kind, folder, killed_after)
         except BaseException:
             import traceback
 
@@ -94,13 +103,7 @@ def ended(child: int) -> int:
 
 def disturb(kind: str, folder: Path) -> None:
     """Kill a training between two checkpoints, and let another process end it."""
-    child, log = in_a_child(kind, folder), folder / "log.jsonl"
-    end = time.monotonic() + 100
-    while not (log.exists() and log.read_bytes().count(b"\n") >= KILLED_AFTER):
-        assert time.monotonic() < end, "too slow"
-        time.sleep(0.002)
-    os.kill(child, signal.SIGKILL)
-    assert ended(child) == -signal.SIGKILL, "it ended before it was killed"
+    assert ended(in_a_child(kind, folder, KILLED_AFTER)) == -signal.SIGKILL
     first = max(int(path.name[5:]) for path in (folder / "checkpoints").glob("step-*"))
     (folder / "saved").write_text(str(first))
     assert ended(in_a_child(kind, folder)) == 0
