@@ -265,7 +265,9 @@ def _supervised(
     levels = [
         balanced_cross_entropy(
             level.mask.float(),
-            F.adaptive_avg_pool2d(truth, resolution),
+            # A level's mask is gated by the coarser ones: what they rule out, none of the finer can find again. So a
+            # place is true at a level when any of its pixels is.
+            F.adaptive_max_pool2d(truth, resolution),
             [F.adaptive_avg_pool2d(region, resolution) for region in regions],
             balance=weights.balance,
         )

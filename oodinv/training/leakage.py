@@ -88,7 +88,7 @@ def disentangle(
 
 
 def safe_range(
-    strengths: Sequence[float], moved: Sequence[float], gain: float, *, tolerance: float = 0.35
+    strengths: Sequence[float | int], moved: Sequence[float | int], gain: float, *, tolerance: float = 0.35
 ) -> tuple[float, float]:
     """Strengths around 0 at which an attribute still follows its direction in a straight line.
 
@@ -108,6 +108,6 @@ def safe_range(
         for strength in sorted((s for s in followed if s * side > 0), key=abs):
             if not followed[strength] and abs(strength) > 1:
                 break
-            end = max(end, abs(strength))
+            end = max(end, abs(float(strength)))
         ends.append(side * end)
     return ends[0], ends[1]

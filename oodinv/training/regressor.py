@@ -76,15 +76,16 @@ class AttributeRegressor(nn.Module):
             num_in = width
         self.stages = nn.ModuleList(stages)
         side = config.resolution // 2 ** len(config.widths)
-        self.hidden = nn.Linear(num_in * side * side, num_in)
+        # And the mean colour, which the norms take away.
+        self.hidden = nn.Linear(num_in * side * side + 3, num_in)
         self.out = nn.Linear(num_in, len(config.labels))
 
     def embed(self, crop: Float[Tensor, "batch 3 size size"]) -> Float[Tensor, "batch dim"]:
         """What the attributes are read from: an embedding of the face where no identity network is at hand."""
-        x = F.adaptive_avg_pool2d(crop.float(), self.config.resolution)
+        x = small = F.adaptive_avg_pool2d(crop.float(), self.config.resolution)
         for stage in self.stages:
             x = stage(x)
-        return F.silu(self.hidden(x.flatten(1)))
+        return F.silu(self.hidden(torch.cat([x.flatten(1), small.mean(dim=(2, 3))], dim=1)))
 
     def forward(self, crop: Float[Tensor, "batch 3 size size"]) -> Float[Tensor, "batch labels"]:
         """Standardised attributes of crops in [-1, 1] of any size, in the order of the labels."""

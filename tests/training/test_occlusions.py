@@ -34,10 +34,8 @@ def test_a_share_of_zero_covers_nothing():
 
 def test_the_share_is_the_part_of_the_crops_that_is_covered():
     rng = torch.Generator().manual_seed(2)
-    covered = sum(
-        (paste_occlusions(crops(4), share=0.25, rng=rng)[1].amax(dim=(1, 2, 3)) > 0).sum() for _ in range(100)
-    )
-    assert covered.item() / 400 == pytest.approx(0.25, abs=0.07)
+    covered = sum((paste_occlusions(crops(4), share=0.25, rng=rng)[1].amax(dim=(1, 2, 3)) > 0).sum() for _ in range(50))
+    assert covered.item() / 200 == pytest.approx(0.25, abs=0.09)
 
 
 def test_the_same_seed_pastes_the_same_and_another_does_not():
