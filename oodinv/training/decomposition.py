@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from oodinv.models.decomposition import Decomposition, DecompositionConfig
 from oodinv.models.inversion import Inversion, InversionModel
+from oodinv.training.data import Dataset, pick
 from oodinv.training.losses import multiscale_l1, released_mask_loss
 from oodinv.training.occlusions import paste_occlusions
-from oodinv.training.pack import Pack, images, masks, out_of_domain, pick
 from oodinv.training.run import Run, average_into, channels_last, set_rate
 from oodinv.training.schedule import released_levels, released_rate
 
@@ -55,7 +55,7 @@ class DecompositionTraining:
 
 
 def train_decomposition(
-    pack: Pack,
+    data: Dataset,
     model: InversionModel,
     config: DecompositionConfig,
     training: DecompositionTraining,
@@ -81,9 +81,9 @@ def train_decomposition(
         if training.schedule == "released":
             active, rate = released_levels(step + 1, config.levels), released_rate(step + 1)
         set_rate(optimizer, rate)
-        where = pick(step, training.batch, len(pack), seed=training.seed + 11)
+        where = pick(step, training.batch, len(data), seed=training.seed + 11)
         rng = torch.Generator().manual_seed(training.seed * 1_000_003 + step)
-        loss, values = _loss(pack, model, training, active, where, rng)
+        loss, values = _loss(data, model, training, active, where, rng)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.decomposition.parameters(), 5.0)
@@ -100,7 +100,7 @@ def train_decomposition(
                     "optimizer": optimizer.state_dict(),
                 }
             )
-            _grid(run, pack, model, active)
+            _grid(run, data, model, active)
     return average.eval()
 
 
@@ -115,7 +115,7 @@ def _invert(model: InversionModel, crop: Float[Tensor, "batch 3 size size"], act
 
 
 def _loss(
-    pack: Pack,
+    data: Dataset,
     model: InversionModel,
     training: DecompositionTraining,
     active: Sequence[int],
@@ -123,9 +123,9 @@ def _loss(
     rng: torch.Generator,
 ) -> tuple[Float[Tensor, ""], dict[str, float]]:
     size = model.generator.config.resolution
-    crop, pasted = paste_occlusions(images(pack, where, size), share=training.occluded_share, rng=rng)
-    truth = torch.maximum(out_of_domain(pack, where, size), pasted)
-    weight = 1 + training.covered_weight * torch.maximum(masks(pack.accessory, where, size), pasted)
+    crop, pasted = paste_occlusions(data.crops(where, size), share=training.occluded_share, rng=rng)
+    truth = torch.maximum(data.out_of_domain(where, size), pasted)
+    weight = 1 + training.covered_weight * torch.maximum(data.accessory(where, size), pasted)
     result = _invert(model, crop, active)
     mask = result.ood_mask.float()
     image = F.mse_loss(result.reconstruction.float(), crop)
@@ -159,11 +159,11 @@ def _cross_entropy(mask: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     return (loss * weight).sum() / weight.sum()
 
 
-def _grid(run: Run, pack: Pack, model: InversionModel, active: Sequence[int]) -> None:
-    shown = np.linspace(0, len(pack) - 1, 12).astype(int)
-    crop = images(pack, shown, model.generator.config.resolution)
+def _grid(run: Run, data: Dataset, model: InversionModel, active: Sequence[int]) -> None:
+    shown = np.linspace(0, len(data) - 1, 12).astype(int)
+    crop = data.crops(shown, model.generator.config.resolution)
     with torch.no_grad():
         result = _invert(model, crop, active)
     assert result.plain is not None
-    truth = out_of_domain(pack, shown, crop.shape[-1])
+    truth = data.out_of_domain(shown, crop.shape[-1])
     run.grid("grid", [crop, result.plain, result.generated, result.ood_mask, truth, result.reconstruction])

@@ -1,4 +1,4 @@
-"""The recipe of the embedded bundle: packs of rendered portraits in, a bundle with its model card out.
+"""The recipe of the embedded bundle: datasets of rendered portraits in, a bundle with its model card out.
 
 Run it with `python -m oodinv.training.embedded --clean DIR… --worn DIR… --test DIR --test-worn DIR --test-unseen DIR
 --work DIR --out DIR`. Every step saves its state under `--work` and goes on where it was stopped. The card of a bundle
@@ -19,15 +19,16 @@ from oodinv.models.e4e import Encoder, EncoderConfig
 from oodinv.models.inversion import InversionModel
 from oodinv.models.stylegan2 import GeneratorConfig
 from oodinv.training.card import write_card
+from oodinv.training.data import Dataset, join_datasets, open_dataset
 from oodinv.training.decomposition import DecompositionTraining, train_decomposition
 from oodinv.training.directions import fit_directions
 from oodinv.training.encoder import EncoderTraining, train_encoder
 from oodinv.training.evaluate import evaluate
-from oodinv.training.generator import GeneratorTraining, Latents, Phase, train_generator
-from oodinv.training.pack import Pack, join_packs, load_pack
+from oodinv.training.generator import GeneratorTraining, Latents, Phase, known_params, train_generator
 
 EDITS = ("smile", "age", "gender", "yaw")
 LEVELS = (16, 32, 64)
+SIZE = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Recipe:
 def generator_config(num_parameters: int) -> GeneratorConfig:
     """Slim StyleGAN2: config F's shape at an eighth of its width."""
     return GeneratorConfig(
-        resolution=128,
+        resolution=SIZE,
         channel_base=4096,
         channel_max=192,
         style_dim=256,
@@ -84,7 +85,7 @@ def slim_decomposition(generator: GeneratorConfig, encoder: EncoderConfig) -> De
     )
 
 
-def train(clean: Pack, worn: Pack, recipe: Recipe, work: Path) -> tuple[InversionModel, dict[str, torch.Tensor]]:
+def train(clean: Dataset, worn: Dataset, recipe: Recipe, work: Path) -> tuple[InversionModel, dict[str, torch.Tensor]]:
     """Train generator, encoder and decomposition, and fit the directions.
 
     Args:
@@ -93,7 +94,8 @@ def train(clean: Pack, worn: Pack, recipe: Recipe, work: Path) -> tuple[Inversio
         recipe: How long each step lasts.
         work: Folder of the steps' states.
     """
-    config = generator_config(clean.params.shape[1])
+    params = known_params(clean)
+    config = generator_config(params.shape[1])
     phases: tuple[Phase, ...] = (
         Phase(resolution=64, images=recipe.low, rate=9e-3, final_rate=3e-3),
         Phase(resolution=128, images=recipe.high, rate=7e-3, final_rate=3e-4),
@@ -101,18 +103,18 @@ def train(clean: Pack, worn: Pack, recipe: Recipe, work: Path) -> tuple[Inversio
     if recipe.adversarial:
         phases += (Phase(resolution=128, images=recipe.adversarial, adversarial=0.3, rate=1e-3, final_rate=3e-4),)
     generator = train_generator(clean, config, GeneratorTraining(phases=phases), work / "generator").eval()
-    latents = Latents(clean.params)
+    latents = Latents(params)
     with torch.inference_mode():
-        w = generator.mapping(latents(clean.params))
+        w = generator.mapping(latents(params))
     directions = fit_directions(w.clone(), clean.labels, EDITS)
-    both = join_packs([clean, worn])
+    both = join_datasets([clean, worn])
     encoder = train_encoder(
         both, generator, latents, encoder_config(config), EncoderTraining(images=recipe.encoder), work / "encoder"
     )
     shape = slim_decomposition(config, encoder.config)
     model = InversionModel(encoder, generator, Decomposition(shape))
-    # Half of each batch from the worn pack, so that a third or more of the crops carries an accessory.
-    balanced = join_packs([worn, clean.head(len(worn))])
+    # Half of each batch from the worn dataset, so that a third or more of the crops carries an accessory.
+    balanced = join_datasets([worn, clean.subset(slice(len(worn)))])
     model.decomposition = train_decomposition(
         balanced, model, shape, DecompositionTraining(images=recipe.decomposition), work / "decomposition"
     )
@@ -158,11 +160,11 @@ def write_bundle(
 def main() -> None:
     """Command line of the recipe."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clean", type=Path, nargs="+", required=True, help="packs without accessories")
-    parser.add_argument("--worn", type=Path, nargs="+", required=True, help="packs with accessories")
-    parser.add_argument("--test", type=Path, required=True, help="held-out pack without accessories")
-    parser.add_argument("--test-worn", type=Path, required=True, help="held-out pack, accessories of known kinds")
-    parser.add_argument("--test-unseen", type=Path, required=True, help="held-out pack, kinds never trained on")
+    parser.add_argument("--clean", type=Path, nargs="+", required=True, help="datasets without accessories")
+    parser.add_argument("--worn", type=Path, nargs="+", required=True, help="datasets with accessories")
+    parser.add_argument("--test", type=Path, required=True, help="held-out dataset without accessories")
+    parser.add_argument("--test-worn", type=Path, required=True, help="held-out dataset, accessories of known kinds")
+    parser.add_argument("--test-unseen", type=Path, required=True, help="held-out dataset, kinds never trained on")
     parser.add_argument("--work", type=Path, required=True, help="states of the steps")
     parser.add_argument("--out", type=Path, required=True, help="bundle folder")
     parser.add_argument("--version", default="0.1")
@@ -171,12 +173,12 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default, metavar="IMAGES")
     args = parser.parse_args()
     recipe = replace(Recipe(), **{name: getattr(args, name) for name in asdict(Recipe())})
-    clean, worn = load_pack(args.clean), load_pack(args.worn)
+    clean, worn = (open_dataset(folders, size=SIZE) for folders in (args.clean, args.worn))
     model, directions = train(clean, worn, recipe, args.work)
     scores = {
-        "no accessory": evaluate(model, load_pack([args.test])),
-        "known kinds": evaluate(model, load_pack([args.test_worn])),
-        "unseen kinds": evaluate(model, load_pack([args.test_unseen])),
+        "no accessory": evaluate(model, open_dataset([args.test], size=SIZE)),
+        "known kinds": evaluate(model, open_dataset([args.test_worn], size=SIZE)),
+        "unseen kinds": evaluate(model, open_dataset([args.test_unseen], size=SIZE)),
     }
     card = write_card(model, recipe, len(clean), len(worn), scores, note=args.note)
     bundle = write_bundle(args.out, model, directions, card, version=args.version)

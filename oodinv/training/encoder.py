@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from oodinv.models.e4e import Encoder, EncoderConfig
 from oodinv.models.stylegan2 import Generator
-from oodinv.training.generator import Latents
+from oodinv.training.data import Dataset, pick
+from oodinv.training.generator import Latents, known_params
 from oodinv.training.losses import multiscale_l1
 from oodinv.training.occlusions import paste_occlusions
-from oodinv.training.pack import Pack, images, masks, pick
 from oodinv.training.run import Run, average_into, channels_last, set_rate
 
 
@@ -42,7 +42,7 @@ class EncoderTraining:
 
 
 def train_encoder(
-    pack: Pack,
+    data: Dataset,
     generator: Generator,
     latents: Latents,
     config: EncoderConfig,
@@ -78,9 +78,9 @@ def train_encoder(
 
     for step in tqdm(range(start, steps), initial=start, total=steps, desc="encoder"):
         set_rate(optimizer, training.final_rate + (training.rate - training.final_rate) * (1 - step / steps))
-        where = pick(step, training.batch, len(pack), seed=training.seed + 7)
+        where = pick(step, training.batch, len(data), seed=training.seed + 7)
         rng = torch.Generator().manual_seed(training.seed * 1_000_003 + step)
-        loss, values = _loss(pack, generator, latents, encoder, training, where, rng)
+        loss, values = _loss(data, generator, latents, encoder, training, where, rng)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), 10.0)
@@ -90,12 +90,12 @@ def train_encoder(
             run.log(step=step, **values)
         if (step + 1) % training.save_every == 0 or step + 1 == steps:
             save(step + 1)
-            _grid(run, pack, generator, average.eval())
+            _grid(run, data, generator, average.eval())
     return average.eval()
 
 
 def _loss(
-    pack: Pack,
+    data: Dataset,
     generator: Generator,
     latents: Latents,
     encoder: Encoder,
@@ -104,9 +104,9 @@ def _loss(
     rng: torch.Generator,
 ) -> tuple[Float[Tensor, ""], dict[str, float]]:
     size = generator.config.resolution
-    clean = images(pack, where, size)
-    accessory = masks(pack.accessory, where, size)
-    person = masks(pack.silhouette, where, size)
+    clean = data.crops(where, size)
+    accessory = data.accessory(where, size)
+    person = data.silhouette(where, size)
     crop, _ = paste_occlusions(clean, share=training.occluded_share, rng=rng)
     encoder.train()
     with torch.autocast(crop.device.type, torch.bfloat16):
@@ -116,17 +116,17 @@ def _loss(
     # Under a pasted occlusion the clean picture is known and is the target; under a rendered accessory nothing is.
     weight = (training.background_weight + (1 - training.background_weight) * person) * (1 - accessory)
     pixel = multiscale_l1(drawn, clean, weight)
-    true_w = generator.mapping(latents(pack.params[where]))[:, None]
+    true_w = generator.mapping(latents(known_params(data)[where]))[:, None]
     distance = (w_plus - true_w).square().mean()
     spread = (delta_w[:, 1:] - delta_w[:, :1]).float().square().sum(dim=-1).add(1e-8).sqrt().mean()
     loss = pixel + training.latent_weight * distance + training.spread_weight * spread
     return loss, {"pixel": pixel.item(), "distance": distance.item(), "spread": spread.item()}
 
 
-def _grid(run: Run, pack: Pack, generator: Generator, encoder: Encoder) -> None:
-    # From the end of the pack, where the crops with accessories lie.
-    shown = np.linspace(0, len(pack) - 1, 12).astype(int)
-    crop = images(pack, shown, generator.config.resolution)
+def _grid(run: Run, data: Dataset, generator: Generator, encoder: Encoder) -> None:
+    # From the end of the dataset, where the crops with accessories lie.
+    shown = np.linspace(0, len(data) - 1, 12).astype(int)
+    crop = data.crops(shown, generator.config.resolution)
     with torch.no_grad():
         drawn = generator.synthesise(generator.latent_avg + encoder(crop).delta_w)
     run.grid("grid", [crop, drawn])

@@ -1,4 +1,4 @@
-"""Measure a model on a held-out pack whose true masks are known."""
+"""Measure a model on a held-out dataset whose true masks are known."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ from oodinv.metrics.auroc import auroc
 from oodinv.metrics.iou import iou
 from oodinv.metrics.psnr import psnr
 from oodinv.models.inversion import InversionModel
-from oodinv.training.pack import Pack, images, masks, out_of_domain
+from oodinv.training.data import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Means over a pack. PSNR in dB; areas as shares of the crop. `plain` is the encoder without decomposition."""
+    """Means over a dataset. PSNR in dB; areas as shares of the crop. `plain` is the encoder without decomposition."""
 
     count: int
     mask_area: float
@@ -45,17 +45,17 @@ class Scores:
 
 
 @torch.inference_mode()
-def evaluate(model: InversionModel, pack: Pack, batch: int = 20) -> Scores:
-    """Run the model over a pack in evaluation mode, noise fixed."""
+def evaluate(model: InversionModel, data: Dataset, batch: int = 20) -> Scores:
+    """Run the model over a dataset in evaluation mode, noise fixed."""
     model.eval()
     size = model.generator.config.resolution
     columns: dict[str, list[Tensor]] = {}
     pixels: dict[str, list[np.ndarray]] = {}
-    for start in range(0, len(pack), batch):
-        index = np.arange(start, min(start + batch, len(pack)))
-        crop = images(pack, index, size)
-        accessory, person = masks(pack.accessory, index, size), masks(pack.silhouette, index, size)
-        truth = out_of_domain(pack, index, size)
+    for start in range(0, len(data), batch):
+        index = np.arange(start, min(start + batch, len(data)))
+        crop = data.crops(index, size)
+        accessory, person = data.accessory(index, size), data.silhouette(index, size)
+        truth = data.out_of_domain(index, size)
         result = model.invert(crop, plain=True)
         assert result.plain is not None
         face = person * (1 - accessory)
@@ -89,7 +89,7 @@ def evaluate(model: InversionModel, pack: Pack, batch: int = 20) -> Scores:
     inside = joined["person"] > 0.5
     covered, truth_px = joined["accessory"] > 0.5, joined["truth"] > 0.5
     return Scores(
-        count=len(pack),
+        count=len(data),
         auroc_accessory=auroc(joined["mask"][inside], covered[inside]),
         auroc_accessory_baseline=auroc(joined["error"][inside], covered[inside]),
         auroc_ood=auroc(joined["mask"], truth_px),

@@ -12,14 +12,14 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 from tqdm import tqdm
 
 from oodinv.models.discriminator import Discriminator
 from oodinv.models.stylegan2 import Generator, GeneratorConfig, ToRGB
+from oodinv.training.data import Dataset, DatasetError, pick
 from oodinv.training.losses import discriminator_adversarial, generator_adversarial, multiscale_l1, r1_penalty
-from oodinv.training.pack import Pack, images, masks, pick
 from oodinv.training.run import Run, average_into, channels_last, set_rate
 
 
@@ -66,6 +66,17 @@ class Latents:
         return ((torch.from_numpy(params) - self.mean) / self.std).clamp(-4, 4)
 
 
+def known_params(data: Dataset) -> Float32[np.ndarray, "count parameters"]:
+    """The parameters that portraits were rendered from.
+
+    Raises:
+        DatasetError: They are photos.
+    """
+    if data.params is None:
+        raise DatasetError("paired losses need portraits whose parameters are known: name folders of rendered ones")
+    return data.params
+
+
 def grow(generator: Generator, resolution: int) -> Generator:
     """A generator with more resolutions that draws the same picture, upsampled."""
     grown = Generator(replace(generator.config, resolution=resolution))
@@ -99,14 +110,14 @@ class _State:
             getattr(self, name).load_state_dict(state[name])
 
 
-def train_generator(pack: Pack, config: GeneratorConfig, training: GeneratorTraining, folder: Path) -> Generator:
+def train_generator(data: Dataset, config: GeneratorConfig, training: GeneratorTraining, folder: Path) -> Generator:
     """Train through all phases and return the averaged generator, `latent_avg` set.
 
     A run that was stopped goes on from its last saved step; the folder says where it stands.
     """
     run = Run(folder)
     saved = run.load()
-    latents = Latents(pack.params)
+    latents = Latents(known_params(data))
     first, step = 0, 0
     torch.manual_seed(training.seed)
     start = Generator(replace(config, resolution=training.phases[0].resolution))
@@ -125,17 +136,17 @@ def train_generator(pack: Pack, config: GeneratorConfig, training: GeneratorTrai
             # The average keeps what it has and takes the new layers as they are, not a draw of its own.
             average.load_state_dict(grown.state_dict() | net.average.state_dict())
             net = _State(grown, average)
-        _run_phase(run, pack, latents, net, training, index, step)
+        _run_phase(run, data, latents, net, training, index, step)
         step = 0
         run.save({"phase": index, "step": phase.images // training.batch, "net": net.state()})
     average = net.average
     with torch.no_grad():
-        average.latent_avg.copy_(average.mapping(latents(pack.params)).mean(dim=0, keepdim=True))
+        average.latent_avg.copy_(average.mapping(latents(known_params(data))).mean(dim=0, keepdim=True))
     return average
 
 
 def _run_phase(
-    run: Run, pack: Pack, latents: Latents, net: _State, training: GeneratorTraining, index: int, start: int
+    run: Run, data: Dataset, latents: Latents, net: _State, training: GeneratorTraining, index: int, start: int
 ) -> None:
     phase = training.phases[index]
     steps = phase.images // training.batch
@@ -152,8 +163,8 @@ def _run_phase(
         set_rate(net.opt_d, rate)
         # Seeded by the step: a resumed run repeats exactly what an undisturbed one would have drawn.
         torch.manual_seed(hash((training.seed, index, step)) % 2**31)
-        where = pick(step, training.batch, len(pack), seed=training.seed * 100 + index)
-        losses = _step(pack, latents, net, training, phase, where, step, done)
+        where = pick(step, training.batch, len(data), seed=training.seed * 100 + index)
+        losses = _step(data, latents, net, training, phase, where, step, done)
         # Short at the beginning, when the weights still travel far.
         half_life = min(training.ema_images, 0.1 * (before + (step + 1) * training.batch))
         average_into(net.average, net.generator, 0.5 ** (training.batch / half_life))
@@ -162,12 +173,12 @@ def _run_phase(
         if (step + 1) % training.save_every == 0:
             run.save({"phase": index, "step": step + 1, "net": net.state()})
             with torch.no_grad():
-                drawn = net.average.synthesise(net.average.map(latents(pack.params[shown])))
-            run.grid("grid", [images(pack, shown, phase.resolution), drawn])
+                drawn = net.average.synthesise(net.average.map(latents(known_params(data)[shown])))
+            run.grid("grid", [data.crops(shown, phase.resolution), drawn])
 
 
 def _step(
-    pack: Pack,
+    data: Dataset,
     latents: Latents,
     net: _State,
     training: GeneratorTraining,
@@ -176,9 +187,9 @@ def _step(
     step: int,
     done: float,
 ) -> dict[str, float]:
-    real = images(pack, where, phase.resolution)
-    person = masks(pack.silhouette, where, phase.resolution)
-    z = latents(pack.params[where])
+    real = data.crops(where, phase.resolution)
+    person = data.silhouette(where, phase.resolution)
+    z = latents(known_params(data)[where])
     z = z + training.latent_noise * torch.randn_like(z)
     device = real.device.type
     with torch.autocast(device, torch.bfloat16):

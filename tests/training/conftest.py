@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from oodinv.training.pack import Pack
+from oodinv.training.data import Dataset
 
 COUNT, SIZE, PARAMETERS = 8, 32, 6
 
 
 @pytest.fixture(scope="session")
-def pack() -> Pack:
+def pack() -> Dataset:
     """Eight random crops of 32 pixels: half of them with an accessory, all with a background."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (COUNT, 3, 4, 4))
@@ -15,7 +15,7 @@ def pack() -> Pack:
     accessory[::2, 4:12, 4:28] = 255
     silhouette = np.zeros((COUNT, SIZE, SIZE), np.uint8)
     silhouette[:, 4:, 6:26] = 255
-    return Pack(
+    return Dataset.from_arrays(
         crops=coarse.repeat(8, axis=2).repeat(8, axis=3).astype(np.uint8),
         accessory=accessory,
         silhouette=silhouette,

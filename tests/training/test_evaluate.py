@@ -8,9 +8,9 @@ from tiny_bundle import tiny_model
 
 from oodinv.models.inversion import InversionModel
 from oodinv.training.card import write_card
+from oodinv.training.data.pictures import StoredPictures
 from oodinv.training.embedded import Recipe
 from oodinv.training.evaluate import blurred_error, evaluate
-from oodinv.training.pack import images, out_of_domain
 
 
 class Scripted(InversionModel):
@@ -28,11 +28,16 @@ class Scripted(InversionModel):
         return replace(honest, ood_mask=self.mask[part], plain=picture, generated=picture)
 
 
+def without_accessories(data):
+    index = np.arange(len(data))
+    return replace(data, accessory_pictures=StoredPictures(pixels=np.zeros_like(data.accessory_pictures.read(index))))
+
+
 @pytest.fixture
 def scripted(pack):
     """A function from a mask and a picture to the scores; by default the true mask and the crops themselves."""
     index = np.arange(len(pack))
-    truth, crop = out_of_domain(pack, index, 32), images(pack, index, 32)
+    truth, crop = pack.out_of_domain(index), pack.crops(index)
 
     def score(mask=None, picture=None, batch=3):
         model = tiny_model()
@@ -77,7 +82,7 @@ def test_scores_do_not_depend_on_the_batch(scripted):
 
 
 def test_a_pack_without_accessories_has_no_accessory_score(pack):
-    bare = replace(pack, accessory=np.zeros_like(pack.accessory))
+    bare = without_accessories(pack)
     scores = evaluate(tiny_model(), bare)
     assert math.isnan(scores.auroc_accessory) and not math.isnan(scores.auroc_ood)
     assert 0 <= scores.mask_area <= 1
@@ -94,7 +99,7 @@ def test_the_baseline_is_the_error_averaged_over_five_by_five():
 
 def test_the_card_states_every_score_and_a_dash_for_what_has_none(pack):
     model = tiny_model()
-    bare = replace(pack, accessory=np.zeros_like(pack.accessory))
+    bare = without_accessories(pack)
     card = write_card(model, Recipe(), 10, 20, {"worn": evaluate(model, pack), "bare": evaluate(model, bare)})
     rows = [line for line in card.splitlines() if line.startswith("| ") and not line.startswith("| ---")]
     assert rows[0] == "| | worn | bare |" and all(line.count("|") == 4 for line in rows)

@@ -1,0 +1,101 @@
+"""Where a picture's bytes lie, and how they become pixels of the size that is asked for."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+Mode = Literal["RGB", "L"]
+MAX_SIDE = 16_384
+"""Pixels; larger pictures are not decoded, whatever their header promises."""
+
+
+class BrokenPicture(Exception):
+    """Bytes that are no square picture of a sensible size."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """A file, or a stretch of one: a member of a tar archive is read without unpacking it."""
+
+    path: Path
+    offset: int = 0
+    length: int | None = None
+    """None: to the end of the file."""
+
+    def read(self) -> bytes:
+        """The bytes.
+
+        Raises:
+            BrokenPicture: The file is shorter than it was, cannot be read, or is gone.
+        """
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                data = file.read() if self.length is None else file.read(self.length)
+        except OSError as error:
+            raise BrokenPicture(f"cannot be read: {error.strerror}") from error
+        if self.length is not None and len(data) < self.length:
+            raise BrokenPicture(f"cut off after {len(data)} of {self.length} bytes")
+        return data
+
+
+def decode(data: bytes, mode: Mode, size: int | None) -> UInt8[np.ndarray, "channels size size"]:
+    """Decode a square picture; one that is larger than asked is averaged over areas down to it.
+
+    Args:
+        data: An encoded picture, any format and colour mode Pillow knows.
+        mode: ``RGB`` gives three channels, ``L`` one.
+        size: Side of the result in pixels; None = as it is.
+
+    Raises:
+        BrokenPicture: Not a picture, not square, cut off, or smaller than ``size``.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a large picture is refused below, by its sides
+            with Image.open(io.BytesIO(data)) as image:
+                _check_sides(image.size, size)
+                image.load()
+                pixels = image.convert(mode)
+    except BrokenPicture:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly anything on hostile bytes
+        raise BrokenPicture(f"not a readable picture ({type(error).__name__})") from error
+    if size is not None and pixels.size != (size, size):
+        pixels = pixels.resize((size, size), Image.Resampling.BOX)
+    array = np.asarray(pixels, dtype=np.uint8)
+    return np.ascontiguousarray(array.transpose(2, 0, 1) if mode == "RGB" else array[None])
+
+
+def side_of(data: bytes) -> int:
+    """Side of an encoded square picture in pixels, read from its header.
+
+    Raises:
+        BrokenPicture: As for `decode`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data)) as image:
+                _check_sides(image.size, None)
+                return image.width
+    except BrokenPicture:
+        raise
+    except Exception as error:
+        raise BrokenPicture(f"not a readable picture ({type(error).__name__})") from error
+
+
+def _check_sides(sides: tuple[int, int], size: int | None) -> None:
+    width, height = sides
+    if width != height:
+        raise BrokenPicture(f"not square: {width}x{height} pixels, expected an aligned crop")
+    if width > MAX_SIDE:
+        raise BrokenPicture(f"{width}x{height} pixels, at most {MAX_SIDE} on a side are decoded")
+    if size is not None and width < size:
+        raise BrokenPicture(f"{width}x{height} pixels, smaller than the {size} asked for")
