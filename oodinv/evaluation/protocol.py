@@ -57,8 +57,8 @@ def make_protocol(
     )
     facts["masks"] = (
         "AUROC over all pixels of all samples; IoU at 0.5, mean over the images with something to find; ECE in 15 "
-        "bins. Error map = the plain encoder's absolute error blurred 5x5, its IoU at the best of 20 thresholds chosen on "
-        "these very samples; everything = 1 everywhere; true background = 1 - silhouette"
+        "bins. Error map = the plain encoder's absolute error blurred 5x5, its IoU at the best of 20 thresholds chosen "
+        "on these very samples; everything = 1 everywhere; true background = 1 - silhouette"
     )
     facts["edits"] = (
         f"first {settings.edit_count} samples of each dataset; error = mean absolute, of 255; strengths "
@@ -69,7 +69,8 @@ def make_protocol(
         "truncation; sliced Wasserstein x 1000: 128 patches of 7x7 for each picture and level, 4 x 128 directions"
     )
     for name in ("lpips", "inception", "regressor", "detector"):
-        facts[name] = judges.told.get(name, "none given")
+        given = getattr(judges, name) is not None
+        facts[name] = judges.told.get(name, "given, without a file" if given else "none given")
     facts |= machine
     return Protocol(facts=facts)
 

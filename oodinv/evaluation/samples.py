@@ -25,7 +25,7 @@ class SampleFile:
             return
         columns: dict[str, pa.Array] = {
             "sample": pa.array(index, pa.int64()),
-            "sha256_start": pa.array([hashes[i] for i in index], pa.string()),
+            "crop_hash": pa.array([hashes[i] for i in index], pa.string()),
             "kind": pa.array(kinds, pa.string()),
             "failed": pa.array(np.any([bad for _, bad in measured.values()], axis=0), pa.bool_()),
         }

@@ -52,7 +52,7 @@ def bar_plot(
     group = max([len(series) * bar, *(math.ceil(text_width(name)) for name in groups)]) + _SPACE
     width = max(_LEFT + len(groups) * group + _RIGHT, 480, math.ceil(text_width(title, TITLE)) + 40)
     legend = Canvas(width, 10).legend(0, 0, list(series), width - _LEFT - _RIGHT)
-    top = 44 + legend + 16
+    top = 44 + legend + 26
     canvas = Canvas(width, int(top + _HEIGHT + _BOTTOM))
     canvas.text(16, 12, title, size=TITLE)
     canvas.legend(_LEFT, 44, list(series), width - _LEFT - _RIGHT)

@@ -51,7 +51,7 @@ def curve_plot(
     width = max(_LEFT + _WIDTH + _RIGHT, math.ceil(text_width(title, TITLE)) + 40)
     names = [curve.name for curve in curves]
     legend = Canvas(width, 10).legend(0, 0, names, width - _LEFT - _RIGHT)
-    top = 44 + legend + 22
+    top = 44 + legend + 26
     canvas = Canvas(width, int(top + _HEIGHT + _BOTTOM))
     canvas.text(16, 12, title, size=TITLE)
     canvas.legend(_LEFT, 44, names, width - _LEFT - _RIGHT)

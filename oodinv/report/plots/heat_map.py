@@ -34,7 +34,8 @@ def heat_map(
     """
     left = math.ceil(max((text_width(name) for name in rows), default=0)) + 2 * _PAD
     cell = max(60, math.ceil(max((text_width(name) for name in columns), default=0)) + _PAD)
-    width = max(left + cell * len(columns) + _PAD, math.ceil(text_width(title, TITLE)) + 40, left + 3 * _STEPS)
+    width = max(left + cell * len(columns) + _PAD, math.ceil(text_width(title, TITLE)) + 40)
+    width = max(width, left + 2 * _STEPS + 24 + math.ceil(text_width(unit, SMALL)) + _PAD)
     top = 78
     canvas = Canvas(width, top + _CELL_HEIGHT * len(rows) + 64)
     canvas.text(16, 12, title, size=TITLE)
