@@ -3,7 +3,7 @@
 from typing import Literal
 
 _USER = {
-    "BundleError", "DatasetError", "DetectorUnavailable", "EditError", "LedgerError", "LocationError", "PhotoError",
+    "BundleError", "DatasetError", "DetectorUnavailable", "EditError", "EvaluationError", "LedgerError", "LocationError", "PhotoError",
     "RequestError", "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
 }  # fmt: skip
 _INFRASTRUCTURE = {

@@ -18,15 +18,16 @@ def draw_plots(evaluation: Evaluation) -> dict[str, Image.Image]:
     for dataset in evaluation.datasets:
         for name, make in (
             ("reconstruction", _reconstruction), ("masks", _masks), ("calibration", _calibration),
-            ("edits", _edits), ("gain", _gain),
+            ("gain", _gain),
         ):  # fmt: skip
             picture = make(evaluation, dataset)
             if picture is not None:
                 plots[f"{name} {dataset}"] = picture
         for bundle in evaluation.bundles:
-            picture = _leakage(evaluation, dataset, bundle)
-            if picture is not None:
-                plots[f"leakage {dataset} {bundle}"] = picture
+            for name, draw in (("edits", _edits), ("leakage", _leakage)):
+                picture = draw(evaluation, dataset, bundle)
+                if picture is not None:
+                    plots[f"{name} {dataset} {bundle}"] = picture
     return plots
 
 
@@ -93,32 +94,28 @@ def _calibration(evaluation: Evaluation, dataset: str) -> Image.Image | None:
     )
 
 
-def _edits(evaluation: Evaluation, dataset: str) -> Image.Image | None:
+def _edits(evaluation: Evaluation, dataset: str, bundle: str) -> Image.Image | None:
     groups = edit_groups(evaluation, dataset)
-    series = {
-        _name(evaluation, bundle, composition): [
-            _number(
-                evaluation,
-                dataset,
-                bundle,
-                Quantity(counterfactuals.SECTION, region, f"crop {composition}", "absolute_error"),
-                group,
-            )  # fmt: skip
-            for group in groups
-            for region in ("accessory", "face")
-        ]
-        for bundle in evaluation.bundles
-        for composition in (counterfactuals.UNEDITED, *COMPOSITIONS)
-    }
     if not groups:
         return None
-    names = [f"{group}: {region}" for group in groups for region in ("accessory", "face")]
-    kept = [n for n in range(len(names)) if any(np.isfinite(values[n]) for values in series.values())]
+    cells = [(group, region) for group in groups for region in ("accessory", "face")]
+
+    def errors(composition: str) -> list[float]:
+        method = f"crop {composition}"
+        return [
+            _number(
+                evaluation, dataset, bundle, Quantity(counterfactuals.SECTION, region, method, "absolute_error"), group
+            )
+            for group, region in cells
+        ]
+
+    series = {composition: errors(composition) for composition in (counterfactuals.UNEDITED, *COMPOSITIONS)}
+    kept = [n for n in range(len(cells)) if any(np.isfinite(values[n]) for values in series.values())]
     return bar_plot(
-        f"Edits against true ones, {dataset}",
-        [names[n] for n in kept],
+        f"Edits against true ones, {bundle} on {dataset}",
+        [": ".join(cells[n]) for n in kept],
         {name: [values[n] for n in kept] for name, values in series.items()},
-        unit="error, of 255",
+        unit="mean absolute error, of 255",
     )
 
 

@@ -148,7 +148,7 @@ def edit_sheet(
 
 
 def _round_robin(kinds: Sequence[str], count: int) -> list[int]:
-    """The first sample of each kind, then the second of each, …"""
+    """The first sample of each kind, then the second of each, and so on."""
     by_kind: dict[str, list[int]] = {}
     for number, kind in enumerate(kinds):
         if kind:

@@ -141,10 +141,8 @@ def _edits(evaluation: Evaluation, dataset: str) -> str:
         lines = []
         for method in methods:
             quantities = [Quantity(counterfactuals.SECTION, region, method, "absolute_error") for region in regions]
-            lines.append(
-                [method]
-                + [cell(evaluation.value(dataset, b, q, group)) for b in evaluation.bundles for q in quantities]
-            )
+            line = [cell(evaluation.value(dataset, b, q, group)) for b in evaluation.bundles for q in quantities]
+            lines.append([method, *line])
         head = [group] + [f"{bundle}: {region}" for bundle in evaluation.bundles for region in regions]
         parts.append(markdown_table(head, _without_empty(lines)))
     return "\n\n".join(parts)

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from oodinv.report.plots.canvas import GREY, SMALL, TITLE, Canvas
+from oodinv.report.plots.canvas import GREY, LINE, SMALL, TITLE, Canvas
 
 _MARGIN, _GAP, _HEAD, _CAPTION = 12, 4, 34, 18
 
@@ -58,7 +58,9 @@ def picture_grid(sections: Sequence[GridSection], *, tile: int) -> Image.Image:
                 image = Image.fromarray(picture).convert("RGB")
                 if image.size != (tile, tile):
                     image = image.resize((tile, tile), Image.Resampling.LANCZOS)
-                canvas.image.paste(image, (_MARGIN + column * (tile + _GAP), top + row * (tile + _GAP)))
+                x, below = _MARGIN + column * (tile + _GAP), top + row * (tile + _GAP)
+                canvas.image.paste(image, (x, below))
+                canvas.draw.rectangle((x - 1, below - 1, x + tile, below + tile), outline=LINE)
         y += _height(section, tile)
     return canvas.image
 
