@@ -32,6 +32,10 @@ def read_evaluation(options: Mapping[str, Any]) -> EvaluateRequest:
     request.settings()
     for bundle in request.bundles:
         find_bundle(bundle)
+    for option in ("regressor", "lpips", "inception"):
+        path = getattr(request, option)
+        if path is not None and not Path(path).exists():
+            raise RequestError(f"--{option}: there is no file {path}; check the spelling, or leave the option out")
     for folder in request.datasets:
         read_folder(Path(folder))
     return request

@@ -3,8 +3,8 @@
 from typing import Literal
 
 _USER = {
-    "BundleError", "DatasetError", "DetectorUnavailable", "EditError", "EvaluationError", "LedgerError", "LocationError",
-    "PhotoError", "RequestError", "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
+    "BundleError", "DatasetError", "DetectorUnavailable", "EditError", "EvaluationError", "LedgerError",
+    "LocationError", "PhotoError", "RequestError", "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
 }  # fmt: skip
 _INFRASTRUCTURE = {
     "BooksBroken", "ClusterLost", "ClusterUnavailable", "Fatal", "NothingDone", "ObjectMissing", "OrchestratorLost",

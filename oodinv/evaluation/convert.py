@@ -81,9 +81,9 @@ def main() -> None:
     if len(arguments.files) != (2 if arguments.network == "lpips" else 1):
         parser.error("lpips takes two files, the backbone and the heads; inception takes one")
     if arguments.network == "lpips":
-        convert_lpips(*arguments.files, arguments.out)
+        convert_lpips(arguments.files[0], arguments.files[1], arguments.out)
     else:
-        convert_inception(*arguments.files, arguments.out)
+        convert_inception(arguments.files[0], arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
 
 

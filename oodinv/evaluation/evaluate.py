@@ -114,7 +114,7 @@ def evaluate(
             def done(count: int, plan: _Plan = plan) -> None:
                 bar.update(count)
                 if on_progress is not None:
-                    on_progress(bar.n, total, f"{plan.bundle} on {plan.dataset}")
+                    on_progress(int(bar.n), total, f"{plan.bundle} on {plan.dataset}")
 
             bar.set_description(f"{plan.bundle} on {plan.dataset}")
             found = plan.measure(samples, done)

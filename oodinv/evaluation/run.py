@@ -57,9 +57,8 @@ def run_evaluation(
     settings, networks = settings or Settings(), networks or Networks()
     for what, given in (("bundle", bundles), ("dataset", datasets)):
         if len(set(given)) < len(given):
-            raise EvaluationError(
-                f"every {what} is measured once, got {sorted(x for x in given if given.count(x) > 1)}"
-            )
+            twice = sorted({name for name in given if given.count(name) > 1})
+            raise EvaluationError(f"every {what} is measured once, got {', '.join(twice)} more than once")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
