@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ _LEAST_SIDE = 256
 Network = TypeVar("Network")
 
 
+@runtime_checkable
 class Regressor(Protocol):
     """Predicts attributes in standard deviations; independent of every bundle."""
 

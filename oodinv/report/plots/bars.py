@@ -12,6 +12,7 @@ from oodinv.report.plots.canvas import (
     SMALL,
     TITLE,
     Canvas,
+    Number,
     colour,
     number_text,
     round_scale,
@@ -25,11 +26,11 @@ _HEIGHT = 260
 def bar_plot(
     title: str,
     groups: Sequence[str],
-    series: Mapping[str, Sequence[float]],
+    series: Mapping[str, Sequence[Number]],
     *,
     unit: str = "",
-    low: float | None = None,
-    target: tuple[float, str] | None = None,
+    low: Number | None = None,
+    target: tuple[Number, str] | None = None,
 ) -> Image.Image:
     """Bars of several series side by side, each with its number.
 

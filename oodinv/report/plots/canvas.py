@@ -15,6 +15,10 @@ TEXT, TITLE, SMALL = 14, 18, 12
 _SWATCH, _GAP = 14, 18
 
 
+Number = float | int
+"""Pixels, in whole or in part."""
+
+
 class Canvas:
     """A picture to draw on."""
 
@@ -23,12 +27,12 @@ class Canvas:
         self.draw = ImageDraw.Draw(self.image)
 
     def text(
-        self, x: float, y: float, text: str, *, size: int = TEXT, anchor: str = "la", fill: tuple[int, int, int] = INK
+        self, x: Number, y: Number, text: str, *, size: int = TEXT, anchor: str = "la", fill: tuple[int, int, int] = INK
     ) -> None:
         """Write; `anchor` as Pillow's: la = left and top, mm = middle, rm = right and middle."""
         self.draw.text((x, y), text, fill=fill, font=font(size), anchor=anchor)
 
-    def legend(self, x: float, y: float, names: Sequence[str], width: float) -> float:
+    def legend(self, x: Number, y: Number, names: Sequence[str], width: Number) -> Number:
         """Swatches with names in lines of at most a width; the height taken."""
         left, top = x, y
         for number, name in enumerate(names):
@@ -45,26 +49,26 @@ class Canvas:
 class Scale:
     """A linear axis: values to pixels, with round steps."""
 
-    low: float
-    high: float
-    start: float
+    low: Number
+    high: Number
+    start: Number
     """Pixel of `low`."""
-    stop: float
+    stop: Number
     """Pixel of `high`."""
-    step: float
+    step: Number
 
-    def at(self, value: float) -> float:
+    def at(self, value: Number) -> Number:
         """Pixel of a value; beyond the ends, the end."""
         share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
         return self.start + share * (self.stop - self.start)
 
-    def ticks(self) -> list[float]:
+    def ticks(self) -> list[Number]:
         """Round values on the axis."""
         first = math.ceil(self.low / self.step - 1e-9)
         return [n * self.step for n in range(first, math.floor(self.high / self.step + 1e-9) + 1)]
 
 
-def round_scale(values: Sequence[float], start: float, stop: float, *, from_zero: bool = True) -> Scale:
+def round_scale(values: Sequence[Number], start: Number, stop: Number, *, from_zero: bool = True) -> Scale:
     """A scale that holds finite values and ends on round steps."""
     finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
@@ -84,7 +88,7 @@ def round_scale(values: Sequence[float], start: float, stop: float, *, from_zero
     )
 
 
-def number_text(value: float) -> str:
+def number_text(value: Number) -> str:
     """Three significant digits; a dash for what is not a number."""
     if not math.isfinite(value):
         return "–"

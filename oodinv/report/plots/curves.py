@@ -13,6 +13,7 @@ from oodinv.report.plots.canvas import (
     SMALL,
     TITLE,
     Canvas,
+    Number,
     colour,
     number_text,
     round_scale,
@@ -27,8 +28,8 @@ class Curve:
     """Points joined by lines, in the order given; what is not finite is left out."""
 
     name: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Sequence[Number]
+    y: Sequence[Number]
 
 
 def curve_plot(
