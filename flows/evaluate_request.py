@@ -28,7 +28,9 @@ class EvaluateRequest(BaseModel):
     composition: Literal["repredict", "reuse", "minimum", "follow"] | None = Field(
         default=None, description="For attributes and for edits put back into photos; empty = what each bundle says"
     )
-    strengths: tuple[float, ...] = Field(default=(-2, -1, 1, 2), description="Of edits whose attributes are predicted")
+    strengths: tuple[float, ...] = Field(
+        default=(-2.0, -1.0, 1.0, 2.0), description="Of edits whose attributes are predicted"
+    )
     scales: tuple[int, ...] = Field(
         default=(1, 2, 4), description="Photo sides in crop sides at which edits are put back"
     )

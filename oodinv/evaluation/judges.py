@@ -119,7 +119,8 @@ def _load(path: Path, make: Callable[[Mapping[str, Tensor]], Network]) -> tuple[
 
 
 def _sha256(path: Path) -> str:
-    files = sorted(part for part in path.rglob("*") if part.is_file()) if path.is_dir() else [path]
+    """Of a file, or of the weights in a folder."""
+    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

@@ -9,7 +9,7 @@ from oodinv.bundles.inverter import Inverter
 from oodinv.evaluation.judges import Judges
 from oodinv.evaluation.pictures import as_written, capped_psnr, is_finite
 from oodinv.evaluation.tally import Quantity
-from oodinv.metrics.ssim import largest_num_scales, ms_ssim, ssim
+from oodinv.metrics.ssim import largest_num_scales, ssim_by_region
 from oodinv.models.inversion import Inversion
 
 METHODS = ("plain", "aligned", "full")
@@ -48,13 +48,11 @@ def measure_reconstruction(
     for method, raw in outputs(inversion).items():
         image, failed = as_written(raw), ~is_finite(raw).numpy()
         weights: dict[str, Tensor | None] = {"whole": None, **regions}
+        structure = ssim_by_region(image, crop, weights, num_scales=scales) if crop.shape[-1] >= _SMALLEST else {}
         for region, weight in weights.items():
             values = {"psnr": capped_psnr(image, crop, weight)}
-            if crop.shape[-1] >= _SMALLEST:
-                values |= {
-                    "ssim": ssim(image, crop, weight),
-                    "ms_ssim": ms_ssim(image, crop, weight, num_scales=scales),
-                }
+            if region in structure:
+                values |= {"ssim": structure[region].single, "ms_ssim": structure[region].multi}
             for metric, value in values.items():
                 measured[Quantity(SECTION, region, method, metric)] = (value.numpy(), failed)
         if judges.lpips is not None:

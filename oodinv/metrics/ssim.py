@@ -5,6 +5,9 @@ variances; K1 = 0.01, K2 = 0.03; each colour channel for itself, then their mean
 L is 2.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -32,9 +35,7 @@ def ssim(
     Raises:
         ValueError: A side is shorter than the window.
     """
-    _check_size(image, 1)
-    similarity, _ = _maps(image.clamp(-1, 1), target)
-    return _mean(similarity, weight)
+    return ssim_by_region(image, target, {"": weight}, num_scales=1)[""].single
 
 
 def ms_ssim(
@@ -60,20 +61,49 @@ def ms_ssim(
         ValueError: A side is shorter than the window at the coarsest scale.
     """
     scales = largest_num_scales(min(image.shape[-2:])) if num_scales is None else num_scales
-    if not 1 <= scales <= len(SCALE_WEIGHTS):
-        raise ValueError(f"MS-SSIM has 1 to {len(SCALE_WEIGHTS)} scales, got {scales}")
-    _check_size(image, scales)
-    image = image.clamp(-1, 1)
-    exponents = torch.tensor(SCALE_WEIGHTS[:scales], dtype=image.dtype, device=image.device)
+    return ssim_by_region(image, target, {"": weight}, num_scales=scales)[""].multi
+
+
+@dataclass(frozen=True, kw_only=True)
+class Similarity:
+    """Both forms of a region."""
+
+    single: Float[Tensor, " batch"]
+    """SSIM."""
+    multi: Float[Tensor, " batch"]
+    """MS-SSIM."""
+
+
+def ssim_by_region(
+    image: Float[Tensor, "batch 3 height width"],
+    target: Float[Tensor, "batch 3 height width"],
+    weights: Mapping[str, Float[Tensor, "batch 1 height width"] | None],
+    *,
+    num_scales: int,
+) -> dict[str, Similarity]:
+    """`ssim` and `ms_ssim` of several regions at once: what is filtered is filtered once.
+
+    Raises:
+        ValueError: A side is shorter than the window at the coarsest scale, or there are no such scales.
+    """
+    if not 1 <= num_scales <= len(SCALE_WEIGHTS):
+        raise ValueError(f"MS-SSIM has 1 to {len(SCALE_WEIGHTS)} scales, got {num_scales}")
+    _check_size(image, num_scales)
+    image, left = image.clamp(-1, 1), dict(weights)
+    exponents = torch.tensor(SCALE_WEIGHTS[:num_scales], dtype=image.dtype, device=image.device)
     exponents = exponents / exponents.sum()
-    product = image.new_ones(len(image))
-    for scale in range(scales):
+    single: dict[str, Tensor] = {}
+    multi = {name: image.new_ones(len(image)) for name in weights}
+    for scale in range(num_scales):
         similarity, contrast = _maps(image, target)
-        value = _mean(similarity if scale == scales - 1 else contrast, weight)
-        product = product * value.clamp_min(0) ** exponents[scale]
+        for name, weight in left.items():
+            if scale == 0:
+                single[name] = _mean(similarity, weight)
+            value = _mean(similarity if scale == num_scales - 1 else contrast, weight)
+            multi[name] = multi[name] * value.clamp_min(0) ** exponents[scale]
         image, target = F.avg_pool2d(image, 2), F.avg_pool2d(target, 2)
-        weight = None if weight is None else F.avg_pool2d(weight, 2)
-    return product
+        left = {name: None if weight is None else F.avg_pool2d(weight, 2) for name, weight in left.items()}
+    return {name: Similarity(single=single[name], multi=multi[name]) for name in weights}
 
 
 def largest_num_scales(side: int) -> int:
