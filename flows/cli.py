@@ -363,6 +363,7 @@ def portraits_render(count: int, out: Path, seed: int, size: int, accessories: b
 @click.option("--detector", type=_DETECTORS, help="Count in how many pictures a face is still found.")
 @click.option("--seed", type=click.IntRange(0), help="Of drawn pictures.  [default: 0]")
 @click.option("--device", help="cpu or cuda.  [default: cpu]")
+@click.option("--cache", metavar="DIR", help="For decoded crops.  [default: beside each dataset]")
 @click.option("--sheets", is_flag=True, default=None, help="Also draw sheets to look at.")
 @_plain_errors
 def evaluate(**options: Any) -> None:

@@ -36,6 +36,7 @@ def evaluate(request: EvaluateRequest) -> WrittenEvaluation:
             regressor=_path(request.regressor),
             detector=request.detector,
             sheets=request.sheets,
+            cache=_path(request.cache),
         )
         with shown("the evaluation"):
             create_markdown_artifact(

@@ -42,6 +42,9 @@ class EvaluateRequest(BaseModel):
     )
     seed: int = Field(default=0, ge=0, description="Of drawn pictures, patches and projections")
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:1")
+    cache: str | None = Field(
+        default=None, description="Folder for decoded crops; empty = beside each dataset, which must be writable then"
+    )
     sheets: bool = Field(default=False, description="Also draw sheets to look at")
 
     def settings(self) -> Settings:

@@ -46,6 +46,7 @@ def evaluate_bundles(
     regressor: Path | None = None,
     detector: Literal["centerface", "face-alignment"] | None = None,
     sheets: bool = False,
+    cache: Path | None = None,
 ) -> WrittenEvaluation:
     """Measure; a bar in the terminal, the share done in the UI."""
     progress = _Shown()
@@ -59,5 +60,13 @@ def evaluate_bundles(
         )
     networks = Networks(lpips=lpips, inception=inception, regressor=regressor, detector=detector)
     return run_evaluation(
-        bundles, datasets, out, settings, networks=networks, sheets=sheets, progress=True, on_progress=progress
+        bundles,
+        datasets,
+        out,
+        settings,
+        networks=networks,
+        sheets=sheets,
+        cache=cache,
+        progress=True,
+        on_progress=progress,
     )

@@ -34,6 +34,7 @@ def run_evaluation(
     *,
     networks: Networks | None = None,
     sheets: bool = False,
+    cache: Path | None = None,
     progress: bool = False,
     on_progress: OnProgress | None = None,
 ) -> WrittenEvaluation:
@@ -46,6 +47,7 @@ def run_evaluation(
         settings: None = everything, on all samples.
         networks: What judges; None = no network does.
         sheets: Also draw what there is to look at.
+        cache: Folder for decoded crops; None = beside each dataset.
         progress: Show bars on stderr.
         on_progress: Hears after every batch.
 
@@ -69,7 +71,10 @@ def run_evaluation(
         for name, bundle in zip(short_names(bundles), bundles, strict=True)
     }
     names = short_names(datasets)
-    opened = {name: open_dataset([folder], progress=progress) for name, folder in zip(names, datasets, strict=True)}
+    opened = {
+        name: open_dataset([folder], cache=cache, progress=progress)
+        for name, folder in zip(names, datasets, strict=True)
+    }
     evaluation = evaluate(
         loaded,
         opened,

@@ -10,11 +10,11 @@ from flows.cli import main
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Five photos of 64 pixels, as a folder of CelebA-HQ is."""
+    """Three photos of 64 pixels, as a folder of CelebA-HQ is."""
     folder = tmp_path_factory.mktemp("photos") / "test"
     folder.mkdir()
     rng = np.random.default_rng(0)
-    for number in range(5):
+    for number in range(3):
         pixels = rng.integers(0, 256, (8, 8, 3)).repeat(8, axis=0).repeat(8, axis=1).astype(np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
     return folder
