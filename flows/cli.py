@@ -313,18 +313,73 @@ def portraits() -> None:
 
 
 @portraits.command("render")
-@click.option("--count", type=click.IntRange(1), required=True, metavar="N")
+@click.option("--count", type=click.IntRange(1), required=True, metavar="N", help="Portraits to render.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="DIR")
-@click.option("--seed", type=click.IntRange(0), default=3_000_000, show_default=True, help="Of the first portrait.")
-@click.option("--size", type=click.IntRange(64, 2048), default=512, show_default=True, help="Side in pixels.")
-@click.option("--accessories", is_flag=True, help="Glasses, hats and other things, with their masks.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test"]),
+    default="train",
+    show_default=True,
+    help="Splits share neither seeds nor designs of accessories; some kinds are in test alone.",
+)
+@click.option("--start", type=click.IntRange(0), default=0, show_default=True, help="First portrait of the split.")
+@click.option("--crop-size", type=click.IntRange(16, 1024), default=256, show_default=True, help="Side in pixels.")
+@click.option(
+    "--accessory-share", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="With an accessory."
+)
+@click.option(
+    "--busy-share", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="With a busy background."
+)
+@click.option("--kinds", metavar="KIND,…", help="Accessories to draw from.  [default: all of the split]")
+@click.option(
+    "--counterfactuals",
+    metavar="NAME±N,…",
+    help="The same heads again with one attribute moved by N standard deviations: smile+2,yaw-1,age+1,…",
+)
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes.  [default: one per core]")
 @_plain_errors
-def portraits_render(count: int, out: Path, seed: int, size: int, accessories: bool) -> None:
-    """Render labelled portraits with exact masks."""
-    from oodinv.portraits.dataset import render_dataset
+def portraits_render(
+    count: int,
+    out: Path,
+    split: Any,
+    kinds: str | None,
+    counterfactuals: str | None,
+    workers: int | None,
+    **numbers: Any,
+) -> None:
+    """Render portraits as a dataset: aligned crops with exact masks, labels and 68 landmarks in WebDataset shards.
 
-    render_dataset(out, count=count, first_seed=seed, size=size, accessories=accessories, progress=True)
-    click.echo(f"{count} portraits in {out}")
+    oodinv portraits render --count 20000 --split train --out data/train
+
+    Running the same command again goes on where it was stopped.
+    """
+    from oodinv.portraits import Recipe, render_dataset
+
+    recipe = Recipe(
+        split=split, count=count, kinds=_separated(kinds), counterfactuals=_separated(counterfactuals), **numbers
+    )
+    made = render_dataset(out, recipe, workers=workers)
+    lost = ", ".join(f"{kind} {share}" for kind, share in made.skipped_by_kind.items())
+    click.echo(f"{made.samples} portraits in {out}; face not found: {lost}")
+
+
+@portraits.command("pack")
+@click.argument("dataset", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR")
+@click.option("--size", type=click.IntRange(1), default=128, show_default=True, help="Side of the crops, pixels.")
+@click.option("--max-mib", type=click.FloatRange(min=0.1), default=50.0, show_default=True, help="All files together.")
+@click.option("--quality", type=click.IntRange(1, 100), default=92, show_default=True, help="Of the JPEG crops.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="DIR")
+@_plain_errors
+def portraits_pack(dataset: Path, size: int, max_mib: float, quality: int, out: Path) -> None:
+    """Make a dataset small: smaller crops in the same format, as many from its start as fit."""
+    from oodinv.portraits import pack_dataset
+
+    made = pack_dataset(dataset, out, size=size, max_mib=max_mib, quality=quality)
+    click.echo(f"{made.samples} samples in {out}, {made.size_bytes / 2**20:.1f} MiB; {made.left_out} left out")
+
+
+def _separated(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 @main.command()

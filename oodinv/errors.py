@@ -3,8 +3,9 @@
 from typing import Literal
 
 _USER = {
-    "BundleError", "DatasetError", "DetectorUnavailable", "EditError", "EvaluationError", "LedgerError",
-    "LocationError", "PhotoError", "RequestError", "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
+    "BundleError", "DatasetError", "DetectorUnavailable", "EditError", "LedgerError", "LocationError", "PhotoError",
+    "PortraitsError", "RequestError", "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
+    "EvaluationError",
 }  # fmt: skip
 _INFRASTRUCTURE = {
     "BooksBroken", "ClusterLost", "ClusterUnavailable", "Fatal", "NothingDone", "ObjectMissing", "OrchestratorLost",

@@ -7,53 +7,71 @@ How a portrait is made:
    adds eyeballs and teeth, `hair` lets hair and beard swell out of the scalp, `heads` adds a garment and collects it.
 3. `pose` turns the head; `accessories` puts on glasses, a hat or another thing no generator of portraits has seen.
 4. `stage` renders it offscreen with VTK, and the accessory a second time flat white on black, which is its exact mask.
-   `studio` lays a background in behind and averages down.
+   `studio` lays a background in behind, averages down, lays writing over and projects the 68 `landmarks`.
+5. `counterfactuals` moves one attribute of a head: the truth of an edit.
 
-`pack` writes aligned crops for training, `dataset` photos with a table of labels, `examples` the example photos.
+`rendering` writes datasets of aligned crops (`recipe` says what is in them), `packing` makes them smaller, `examples`
+writes the example photos.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oodinv.portraits.accessories import HELD_OUT_KINDS, TRAINING_KINDS
-    from oodinv.portraits.dataset import render_dataset
-    from oodinv.portraits.pack import PackSummary, build_pack
+    from oodinv.portraits.accessories import DESIGNS, HELD_OUT_KINDS, KINDS, TRAINING_KINDS
+    from oodinv.portraits.counterfactuals import counterfactual
+    from oodinv.portraits.errors import PortraitsError
+    from oodinv.portraits.packing import PackSummary, pack_dataset
     from oodinv.portraits.params import PortraitParams, labels, parameter_names, to_vector
+    from oodinv.portraits.recipe import SPLIT_SEEDS, Recipe
+    from oodinv.portraits.rendering import DatasetSummary, render_dataset
     from oodinv.portraits.sampling import sample_params
     from oodinv.portraits.stage import NoOffscreenGl
     from oodinv.portraits.studio import Portrait, Studio
 
 __all__ = [
+    "DESIGNS",
     "HELD_OUT_KINDS",
+    "KINDS",
+    "SPLIT_SEEDS",
     "TRAINING_KINDS",
+    "DatasetSummary",
     "NoOffscreenGl",
     "PackSummary",
     "Portrait",
     "PortraitParams",
+    "PortraitsError",
+    "Recipe",
     "Studio",
-    "build_pack",
+    "counterfactual",
     "labels",
+    "pack_dataset",
     "parameter_names",
     "render_dataset",
     "sample_params",
     "to_vector",
 ]
 
-# On first use: a package that names its own modules' heavy imports would make `python -m oodinv.portraits.pack --help`
-# wait for them.
+# On first use: the room's heavy imports would make everything that only names it wait for them.
 _HOMES = {
+    "DESIGNS": "accessories",
     "HELD_OUT_KINDS": "accessories",
+    "KINDS": "accessories",
+    "SPLIT_SEEDS": "recipe",
     "TRAINING_KINDS": "accessories",
+    "DatasetSummary": "rendering",
     "NoOffscreenGl": "stage",
-    "PackSummary": "pack",
+    "PackSummary": "packing",
     "Portrait": "studio",
     "PortraitParams": "params",
+    "PortraitsError": "errors",
+    "Recipe": "recipe",
     "Studio": "studio",
-    "build_pack": "pack",
+    "counterfactual": "counterfactuals",
     "labels": "params",
+    "pack_dataset": "packing",
     "parameter_names": "params",
-    "render_dataset": "dataset",
+    "render_dataset": "rendering",
     "sample_params": "sampling",
     "to_vector": "params",
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from oodinv.faces import FaceDetector, crop_transform, extract_crop
+from oodinv.faces import extract_crop
 from oodinv.portraits.studio import Portrait
 
 
@@ -16,14 +16,6 @@ class AlignedPortrait:
     crop: UInt8[np.ndarray, "3 size size"]
     accessory: UInt8[np.ndarray, "size size"]
     silhouette: UInt8[np.ndarray, "size size"]
-
-
-def find_and_align(portrait: Portrait, detector: FaceDetector, crop_size: int) -> AlignedPortrait | None:
-    """Detect the largest face and cut it out; None when no face is found."""
-    faces = detector.detect(portrait.photo)
-    if not faces:
-        return None
-    return align(portrait, crop_transform(faces[0], crop_size), crop_size)
 
 
 def align(portrait: Portrait, transform: Float[np.ndarray, "2 3"], crop_size: int) -> AlignedPortrait:

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from PIL import Image
 
+from oodinv.portraits.curves import lattice_noise
 from oodinv.portraits.params import PortraitParams
 from oodinv.portraits.shape_names import local_changes
 from oodinv.portraits.surfaces import vertex_normals
@@ -50,6 +51,8 @@ class AnnyMesh:
     ears: Float[np.ndarray, " vertices"]
     eyelids: Float[np.ndarray, " vertices"]
     mouth_inside: Float[np.ndarray, " vertices"]
+    blotches: Float[np.ndarray, "vertices 2"]
+    """Coarse and finer noise over the skin, in [0, 1]."""
 
     def __init__(self) -> None:
         try:
@@ -76,6 +79,7 @@ class AnnyMesh:
         self.ears = self._texture_mask(textures / "mpfb_ears.jpg", all_faces)
         self.eyelids = self._texture_mask(textures / "mpfb_eyelids.jpg", all_faces)
         self.mouth_inside = self._texture_mask(textures / "mpfb_inside-mouth.jpg", all_faces)
+        self.blotches = np.stack([lattice_noise(self.template, size, 31) for size in (0.011, 0.0037)], axis=1)
         self.tongue = self._spread(np.isin(np.arange(len(base)), np.arange(_TONGUE.start, _TONGUE.stop)))
 
     def shape(self, params: PortraitParams) -> HeadShape:
@@ -123,7 +127,7 @@ class AnnyMesh:
         """Split the head's triangles in four; keep for every vertex the four base vertices it is the mean of."""
         pairs = np.repeat(np.arange(len(base))[:, None], 4, axis=1)
         x, y, z = base.T
-        head = (z > 0.5) & ~((z > 0.69) & (y > 0.03))
+        head = (z > 0.45) & ~((z > 0.69) & (y > 0.03))
         face = (z > 0.53) & (z < 0.7) & (y < -0.085) & (np.abs(x) < 0.062)
         faces, pairs = _split(faces, pairs, head[faces].all(1))
         template = base[pairs].mean(axis=1)

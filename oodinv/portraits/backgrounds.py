@@ -6,22 +6,31 @@ import numpy as np
 from jaxtyping import Float
 
 from oodinv.portraits.params import PortraitParams
+from oodinv.portraits.scenery import indoors, outdoors
 
 BackgroundKind = Literal["plain", "busy"]
 BACKGROUND_KINDS: tuple[str, ...] = get_args(BackgroundKind)
 
 
 def plain_background(params: PortraitParams, size: int) -> Float[np.ndarray, "size size 3"]:
-    """The portrait's own smooth gradient between its two background colours, sRGB in [0, 1]."""
+    """The portrait's own studio wall, sRGB in [0, 1]: a gradient, a pool of light behind the head, darker corners."""
     ramp = (np.arange(size) + 0.5) / size * 2 - 1
     along = ramp[None] * np.cos(params.background_angle) + ramp[:, None] * np.sin(params.background_angle)
-    share = (np.clip(along / 1.3, -1, 1) / 2 + 0.5)[..., None]
-    return np.array(params.background_a) * (1 - share) + np.array(params.background_b) * share
+    share = (np.sin(np.clip(along / 1.3, -1, 1) * np.pi / 2) / 2 + 0.5)[..., None]
+    wall = np.array(params.background_a) * (1 - share) + np.array(params.background_b) * share
+    centre = 0.35 * np.tanh(params.key_x)
+    away = (ramp[None] - centre) ** 2 + (ramp[:, None] + 0.15) ** 2
+    light = 1 + params.background_glow * (0.45 * np.exp(-away / 0.5) - 0.22)
+    corners = 1 - 0.10 * np.clip(ramp[None] ** 2 + ramp[:, None] ** 2 - 0.3, 0, 2)
+    return np.clip(wall * (light * corners)[..., None], 0, 1)
 
 
 def busy_background(seed: int, size: int) -> Float[np.ndarray, "size size 3"]:
-    """A textured scene: stripes, checkers, clouds, discs of light or the rectangles of a room, sRGB in [0, 1]."""
+    """A room or a place outdoors, out of focus; one in eight is a texture instead. sRGB in [0, 1]."""
     rng = np.random.default_rng([seed, 2])
+    kind = rng.random()
+    if kind < 0.875:
+        return indoors(rng, size) if kind < 0.45 else outdoors(rng, size)
     y, x = np.meshgrid((np.arange(size) + 0.5) / size, (np.arange(size) + 0.5) / size, indexing="ij")
     draw = (_stripes, _checkers, _clouds, _discs, _rectangles)[rng.integers(5)]
     picture = draw(rng, x, y)

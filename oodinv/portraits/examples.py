@@ -27,6 +27,7 @@ class Example:
     size: int
     """Side in pixels."""
     accessory: str | None = None
+    """A design of `accessories`."""
     background: BackgroundKind = "busy"
     format: Literal["jpeg", "png", "webp"] = "jpeg"
 
@@ -37,13 +38,13 @@ PORTRAITS = (
     Example(name="portrait-03", number=17, size=720),
     Example(name="portrait-04", number=24, size=480, background="plain", format="png"),
     Example(name="portrait-05", number=41, size=600),
-    Example(name="glasses", number=26, size=560, accessory="glasses"),
-    Example(name="sunglasses", number=5, size=640, accessory="sunglasses"),
-    Example(name="hat", number=3, size=900, accessory="hat"),
-    Example(name="hat-plain", number=35, size=512, accessory="hat", background="plain", format="webp"),
-    Example(name="beanie", number=30, size=600, accessory="cap"),
-    Example(name="hand", number=15, size=560, accessory="blob"),
-    Example(name="face-mask", number=36, size=640, accessory="face_mask"),
+    Example(name="glasses", number=26, size=560, accessory="glasses/oval"),
+    Example(name="sunglasses", number=5, size=640, accessory="sunglasses/rectangle"),
+    Example(name="hat", number=3, size=900, accessory="hat/fedora"),
+    Example(name="hat-plain", number=35, size=512, accessory="hat/bowler", background="plain", format="webp"),
+    Example(name="beanie", number=30, size=600, accessory="beanie/bobble"),
+    Example(name="hand", number=15, size=560, accessory="hand/open"),
+    Example(name="face-mask", number=36, size=640, accessory="face_mask/surgical"),
 )
 GROUP = (32, 1, 33)
 STILL_LIFE = 2

@@ -1,15 +1,20 @@
 """From parameters to a coloured head: skin, brows, lips, eyes, teeth and a garment as surfaces."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
 
 from oodinv.portraits.anny_mesh import AnnyMesh, HeadShape
+from oodinv.portraits.clothes import clothes
 from oodinv.portraits.eyes import eyeballs, upper_teeth
-from oodinv.portraits.hair import hair_surfaces
-from oodinv.portraits.paint import paint_skin, step
+from oodinv.portraits.facial_hair import FacialRoots, facial_hair
+from oodinv.portraits.hair import Scalp, head_hair
+from oodinv.portraits.paint import paint_skin
 from oodinv.portraits.params import PortraitParams
+from oodinv.portraits.pose import towards_camera
+from oodinv.portraits.sampling import sample_params
 from oodinv.portraits.surfaces import Surface
 
 
@@ -43,32 +48,31 @@ class Head:
 def build_head(mesh: AnnyMesh, params: PortraitParams) -> Head:
     """Make the surfaces of a portrait's head, neck, shoulders, hair and garment."""
     shape = mesh.shape(params)
+    colours, detail, stubble = paint_skin(mesh, params)
     skin = Surface(
         vertices=shape.vertices,
         faces=mesh.faces,
-        colours=paint_skin(mesh, params),
+        colours=colours,
         gloss=params.gloss,
-        shininess=14.0,
+        material="skin",
+        normals=shape.normals,
+        place=mesh.template,
+        detail=detail,
+        tangents=stubble,
+        pattern=mesh.blotches,
     )
-    hair = hair_surfaces(mesh, shape, params)
-    surfaces = (skin, *eyeballs(shape, params), upper_teeth(mesh, shape), _garment(mesh, shape, params), *hair)
+    scalp, facial = _roots(mesh)
+    view = towards_camera(params)
+    hair = [*head_hair(mesh, scalp, shape, params, view), *facial_hair(mesh, facial, shape, params, view)]
+    # Hair first: what it hides is then never shaded.
+    surfaces = (*hair, skin, *eyeballs(shape, params), upper_teeth(mesh, shape), *clothes(mesh, shape, params))
     return Head(surfaces=surfaces, anchors=_anchors(mesh, shape, params), skin=shape)
 
 
-def _garment(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams) -> Surface:
-    """A top: the body's own surface, moved out where it is covered and in above the neckline."""
-    x, y, z = mesh.template.T
-    front = step(-y, 0.0, 0.05)
-    opening = 0.50 - front * (0.02 + 0.05 * params.neckline)
-    opening = opening + front * params.neckline_vee * np.clip(np.abs(x) - 0.01, 0, 0.07) * 0.9
-    opening = opening + 0.8 * np.clip(np.abs(x) - 0.07, 0, 0.1)  # shoulders are covered
-    cover = np.clip((opening - z) / 0.01, -1, 1)
-    thickness = 0.005 * cover - 0.001
-    folds = 1 + 0.05 * np.sin(x * 90 + z * 40) * np.cos(z * 120)
-    colours = np.array(params.garment) * folds[:, None] * (0.85 + 0.15 * np.clip(cover * 2 - 0.3, 0, 1))[:, None]
-    faces = mesh.faces[(cover[mesh.faces] > -0.8).any(1)]
-    vertices = shape.vertices + shape.normals * thickness[:, None]
-    return Surface(vertices=vertices, faces=faces, colours=np.clip(colours, 0, 1), gloss=0.02).compact()
+@lru_cache(maxsize=2)
+def _roots(mesh: AnnyMesh) -> tuple[Scalp, FacialRoots]:
+    """Where hair can grow: the same for every head, so made once per mesh."""
+    return Scalp(mesh), FacialRoots(mesh, sample_params(0))
 
 
 def _anchors(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams) -> HeadAnchors:

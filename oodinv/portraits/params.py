@@ -47,6 +47,12 @@ class PortraitParams:
     freckles: float
     gloss: float
     lips: Colour
+    tired: float
+    """Shadows under the eyes."""
+    furrows: float
+    """Depth of the wrinkles that come with age; 1 is usual."""
+    liner: float
+    """Made-up lid edges and longer lashes."""
     brow_density: float
     brow_width: float
     iris: Colour
@@ -63,6 +69,12 @@ class PortraitParams:
     """Shift of the hairline, metres; positive is lower."""
     hair_recede: float
     hair_fringe: float
+    hair_curl: float
+    """0 straight to 1 tightly coiled."""
+    hair_up: float
+    """1: long hair is tied to a knot at the back of the crown, 0: it falls."""
+    hair_roots: float
+    """How much darker than the tips the hair is at its roots."""
     hair_part: float
     """-1 parted on the viewer's left, 1 on the right."""
     bald: float
@@ -71,6 +83,14 @@ class PortraitParams:
     moustache: float
     beard_length: float
     garment: Colour
+    garment_b: Colour
+    """Collar and jacket."""
+    collar: float
+    high_neck: float
+    """1: ribbed and up to the chin's shadow."""
+    jacket: float
+    weave: float
+    """How coarse the cloth is."""
     neckline: float
     neckline_vee: float
     key_x: float
@@ -78,10 +98,14 @@ class PortraitParams:
     key: float
     """Strength of the main light."""
     fill: float
+    rim: float
+    """Strength of the light from behind, on the side away from the main light."""
     warmth: float
     """Tint of the main light: positive is warmer."""
     background_a: Colour
     background_b: Colour
+    background_glow: float
+    """Strength of a soft pool of light behind the head."""
     background_angle: float
     """Direction of the gradient from ``background_a`` to ``background_b``, radians."""
     offset_x: float

@@ -9,16 +9,28 @@ from oodinv.portraits.surfaces import rotation_x, rotation_y, rotation_z
 _NECK_PIVOT_Y = -0.03  # metres; the axis a head turns about lies a little before the ears
 
 
+_PIVOT = np.array([0.0, _NECK_PIVOT_Y, 0.56])
+
+
 def turn(vertices: Float[np.ndarray, "vertices 3"], params: PortraitParams) -> Float[np.ndarray, "vertices 3"]:
     """Turn points by the portrait's yaw, pitch and roll; shoulders follow the head by a part of it."""
+    return turn_directions(vertices, vertices - _PIVOT, params) + _PIVOT
+
+
+def turn_directions(
+    vertices: Float[np.ndarray, "vertices 3"], directions: Float[np.ndarray, "vertices 3"], params: PortraitParams
+) -> Float[np.ndarray, "vertices 3"]:
+    """Turn directions that start at points as the points turn."""
     share = np.clip((vertices[:, 2:] - 0.43) / 0.12, 0, 1)
-    share = 0.35 + 0.65 * share * share * (3 - 2 * share)
-    pivot = np.array([0.0, _NECK_PIVOT_Y, 0.56])
     # Rotations by a share of the angles: interpolate between the two poses the share stands for.
+    weight = share * share * (3 - 2 * share)
     low, high = (_rotation(params, part) for part in (0.35, 1.0))
-    centred = vertices - pivot
-    weight = (share - 0.35) / 0.65
-    return centred @ low.T * (1 - weight) + centred @ high.T * weight + pivot
+    return directions @ low.T * (1 - weight) + directions @ high.T * weight
+
+
+def towards_camera(params: PortraitParams) -> Float[np.ndarray, " 3"]:
+    """Direction to the camera, seen from a head that looks straight ahead."""
+    return np.array([0.0, -1.0, 0.0]) @ _rotation(params, 1.0)
 
 
 def _rotation(params: PortraitParams, part: float) -> Float[np.ndarray, "3 3"]:

@@ -16,15 +16,15 @@ from oodinv.portraits.shape_names import SHAPE_NAMES
 _DARK, _BROWN, _BLOND, _RED, _GREY = (
     np.array(colour)
     for colour in (
-        (0.05, 0.04, 0.035),
-        (0.25, 0.15, 0.085),
-        (0.70, 0.53, 0.30),
-        (0.48, 0.20, 0.09),
-        (0.70, 0.70, 0.70),
+        (0.10, 0.08, 0.07),
+        (0.29, 0.20, 0.14),
+        (0.66, 0.52, 0.35),
+        (0.46, 0.24, 0.13),
+        (0.66, 0.65, 0.64),
     )
 )
-_IRISES = np.array([(0.11, 0.07, 0.05), (0.24, 0.14, 0.07), (0.34, 0.24, 0.10), (0.26, 0.40, 0.26), (0.25, 0.42, 0.60)])
-_SKINS = np.array([(0.37, 0.235, 0.165), (0.82, 0.635, 0.49), (0.91, 0.72, 0.62)])  # african, asian, caucasian
+_IRISES = np.array([(0.11, 0.07, 0.05), (0.24, 0.14, 0.07), (0.36, 0.27, 0.15), (0.33, 0.40, 0.28), (0.34, 0.45, 0.55)])
+_SKINS = np.array([(0.40, 0.265, 0.195), (0.78, 0.605, 0.485), (0.82, 0.645, 0.555)])  # african, asian, caucasian
 
 
 def sample_params(seed: int) -> PortraitParams:
@@ -43,7 +43,7 @@ def sample_params(seed: int) -> PortraitParams:
         raise ValueError(f"a portrait's seed must be 0 or more, got {seed}")
     rng = np.random.default_rng([seed, 0])
     gender = float(np.clip(rng.beta(0.7, 0.7), 0, 1))
-    age = float(rng.uniform(0.58, 0.975))
+    age = float(rng.uniform(0.60, 0.95))
     ethnicity = rng.dirichlet([0.5, 0.5, 0.6])
     drawn: dict[str, float | tuple[float, ...]] = {
         "age": age,
@@ -56,24 +56,24 @@ def sample_params(seed: int) -> PortraitParams:
         "shape": _sample_shape(rng),
     }
     drawn |= _sample_expression_and_pose(rng)
-    drawn |= _sample_face_colours(rng, ethnicity, gender)
+    drawn |= _sample_face_colours(rng, ethnicity, gender, age)
     drawn |= _sample_hair(rng, ethnicity, gender, age)
     drawn |= _sample_surroundings(rng)
     return PortraitParams(**drawn)  # type: ignore[arg-type]
 
 
 def _sample_shape(rng: np.random.Generator) -> tuple[float, ...]:
-    values = np.clip(rng.normal(0, 0.34, len(SHAPE_NAMES)), -1, 1) * (rng.random(len(SHAPE_NAMES)) < 0.4)
+    values = np.clip(rng.normal(0, 0.26, len(SHAPE_NAMES)), -1, 1) * (rng.random(len(SHAPE_NAMES)) < 0.4)
     return tuple(float(value) for value in values)
 
 
 def _sample_expression_and_pose(rng: np.random.Generator) -> dict[str, float]:
     return {
-        "smile": float(np.clip(rng.normal(0.3, 0.42), -0.4, 1.1)),
-        "jaw_open": float(np.clip(rng.normal(0.0, 0.22), 0, 0.6)),
-        "brow_up": float(np.clip(rng.normal(0.0, 0.3), 0, 0.8)),
-        "brow_down": float(np.clip(rng.normal(-0.1, 0.3), 0, 0.7)),
-        "blink": float(np.clip(rng.normal(-0.15, 0.25), 0, 0.7)),
+        "smile": float(np.clip(rng.normal(0.25, 0.30), -0.3, 0.9)),
+        "jaw_open": float(np.clip(rng.normal(0.0, 0.15), 0, 0.45)),
+        "brow_up": float(np.clip(rng.normal(0.0, 0.22), 0, 0.6)),
+        "brow_down": float(np.clip(rng.normal(-0.08, 0.2), 0, 0.5)),
+        "blink": float(np.clip(rng.normal(-0.05, 0.12), 0, 0.4)),
         "gaze_x": float(np.clip(rng.normal(0, 0.13), -0.4, 0.4)),
         "gaze_z": float(np.clip(rng.normal(0, 0.06), -0.2, 0.2)),
         "yaw": float(np.clip(rng.normal(0, 15), -35, 35)),
@@ -82,69 +82,97 @@ def _sample_expression_and_pose(rng: np.random.Generator) -> dict[str, float]:
     }
 
 
-def _sample_face_colours(rng: np.random.Generator, ethnicity: np.ndarray, gender: float) -> dict[str, float | Colour]:
-    skin = np.clip(ethnicity @ _SKINS * rng.uniform(0.86, 1.08) + rng.normal(0, 0.011, 3), 0.08, 0.95)
+def _sample_face_colours(
+    rng: np.random.Generator, ethnicity: np.ndarray, gender: float, age: float
+) -> dict[str, float | Colour]:
+    skin = np.clip(ethnicity @ _SKINS * rng.uniform(0.90, 1.07) + rng.normal(0, 0.008, 3), 0.08, 0.9)
     makeup = rng.random() * (rng.random() < 0.5) if gender < 0.45 else 0.0
-    natural = skin * rng.uniform([0.82, 0.58, 0.58], [0.94, 0.74, 0.74])
-    painted = np.array([0.70, 0.14, 0.20]) + rng.normal(0, 0.06, 3)
+    natural = skin * rng.uniform([0.86, 0.66, 0.66], [0.95, 0.76, 0.78])
+    painted = np.array([0.58, 0.17, 0.20]) + rng.normal(0, 0.05, 3)
     iris = _IRISES[_choose(rng, (0.1, 0.25, 0.2, 0.2, 0.25) if ethnicity[2] > 0.5 else (0.55, 0.35, 0.1, 0.0, 0.0))]
+    years = (age - 0.6) / 0.35
     return {
         "skin": _colour(skin),
         "blush": float(rng.uniform(0, 1)),
-        "freckles": float(max(0.0, rng.normal(-0.3, 0.5))) * float(ethnicity[2] > 0.4),
-        "gloss": float(rng.uniform(0.03, 0.2)),
-        "lips": _colour(natural * (1 - 0.7 * makeup) + painted * 0.7 * makeup),
-        "brow_density": float(rng.uniform(0.45, 1.0)),
-        "brow_width": float(rng.uniform(0.7, 1.15) + 0.25 * gender),
-        "iris": _colour(iris * rng.uniform(0.8, 1.25)),
+        "freckles": float(max(0.0, rng.normal(-0.2, 0.5))) * float(ethnicity[2] > 0.4),
+        "gloss": float(rng.uniform(0.02, 0.16)),
+        "lips": _colour(natural * (1 - 0.55 * makeup) + painted * 0.55 * makeup),
+        "tired": float(np.clip(rng.normal(0.15 + 0.3 * years, 0.2), 0, 1)),
+        "furrows": float(rng.uniform(0.5, 1.3)),
+        "liner": float(np.clip(makeup + rng.normal(0, 0.1), 0, 1)) if gender < 0.45 else 0.0,
+        "brow_density": float(rng.uniform(0.55, 1.0) * (1 - 0.25 * years)),
+        "brow_width": float(rng.uniform(0.75, 1.1) + 0.25 * gender),
+        "iris": _colour(iris * rng.uniform(0.8, 1.2)),
     }
 
 
 def _sample_hair(
     rng: np.random.Generator, ethnicity: np.ndarray, gender: float, age: float
 ) -> dict[str, float | Colour]:
-    fair = _choose(rng, (0.25, 0.38, 0.27, 0.10) if ethnicity[2] > 0.45 else (0.85, 0.15, 0.0, 0.0))
-    grey = float(np.clip((age - 0.74) / 0.2, 0, 1) * rng.random())
-    hair = np.array((_DARK, _BROWN, _BLOND, _RED)[fair]) * rng.uniform(0.75, 1.3) * (1 - grey) + _GREY * grey
+    fair = _choose(rng, (0.22, 0.42, 0.26, 0.10) if ethnicity[2] > 0.45 else (0.80, 0.20, 0.0, 0.0))
+    grey = float(np.clip((age - 0.72) / 0.2, 0, 1) * rng.random() ** 0.7)
+    hair = np.array((_DARK, _BROWN, _BLOND, _RED)[fair]) * rng.uniform(0.8, 1.2) * (1 - grey) + _GREY * grey
     masculine = gender > 0.55
-    bald = masculine and rng.random() < 0.15
-    long = (not bald) and rng.random() < (0.08 if masculine else 0.8)
+    bald = masculine and rng.random() < 0.10 + 0.10 * (age > 0.75)
+    long = (not bald) and rng.random() < (0.10 if masculine else 0.80)
     bearded = gender > 0.6 and rng.random() < 0.5
+    coiled = rng.random() < 0.75 * ethnicity[0]
+    curl = rng.uniform(0.5, 1.0) if coiled else max(0.0, rng.normal(-0.05, 0.22))
+    tied = long and rng.random() < 0.25
     return {
-        "hair": _colour(np.clip(hair + rng.normal(0, 0.012, 3), 0.02, 0.95)),
-        "hair_top": float(rng.uniform(0.005, 0.032)),
-        "hair_side": float(rng.uniform(0.003, 0.012) if masculine else rng.uniform(0.006, 0.02)),
+        "hair": _colour(np.clip(hair + rng.normal(0, 0.010, 3), 0.04, 0.9)),
+        "hair_top": float(rng.uniform(0.008, 0.032)),
+        "hair_side": float(rng.uniform(0.003, 0.013) if masculine else rng.uniform(0.007, 0.02)),
         "hair_length": float(rng.uniform(0.25, 1.0)) if long else 0.0,
-        "hair_wave": float(max(0.0, rng.normal(0.25, 0.35))),
+        "hair_wave": float(np.clip(rng.normal(0.3, 0.4), 0, 1.3)),
         "hair_phase": float(rng.uniform(0, 1)),
-        "hair_line": float(rng.uniform(-0.008, 0.006)),
-        "hair_recede": float(max(0.0, rng.normal(0.1, 0.35))) if masculine else 0.0,
-        "hair_fringe": float(rng.uniform(0.3, 1)) if rng.random() < (0.12 if masculine else 0.35) else 0.0,
+        "hair_line": float(rng.uniform(0.000, 0.014)),
+        "hair_recede": float(max(0.0, rng.normal(0.1 + 0.5 * (age > 0.75), 0.35))) if masculine else 0.0,
+        "hair_fringe": float(rng.uniform(0.4, 1)) if not tied and rng.random() < (0.12 if masculine else 0.3) else 0.0,
+        "hair_curl": float(np.clip(curl, 0, 1)),
+        "hair_up": float(tied),
+        "hair_roots": float(np.clip(rng.normal(0.3, 0.3), 0, 1)),
         "hair_part": float(rng.uniform(-1, 1)),
         "bald": float(bald),
-        "beard": float(rng.uniform(0.2, 1)) if bearded else 0.0,
-        "moustache": float(rng.uniform(0.2, 1)) if bearded and rng.random() < 0.8 else 0.0,
-        "beard_length": float(rng.uniform(0, 1)) if bearded and rng.random() < 0.4 else 0.0,
+        "beard": float(rng.uniform(0.25, 1)) if bearded else 0.0,
+        "moustache": float(rng.uniform(0.3, 1)) if bearded and rng.random() < 0.85 else 0.0,
+        "beard_length": float(rng.uniform(0, 1)) if bearded and rng.random() < 0.45 else 0.0,
     }
 
 
 def _sample_surroundings(rng: np.random.Generator) -> dict[str, float | Colour]:
+    wall = _muted(rng, 0.10, 0.88, 0.07)
+    shade = rng.uniform(0.55, 0.95)
+    jacket = rng.random() < 0.3
     return {
-        "garment": _colour(rng.uniform(0.04, 0.92, 3) * 0.75 + rng.uniform(0.02, 0.9) * 0.25),
+        "garment": _colour(_muted(rng, 0.08, 0.88, 0.10)),
+        "garment_b": _colour(_muted(rng, 0.06, 0.60, 0.07)),
+        "collar": float(rng.uniform(0.7, 1.0)) if rng.random() < (0.7 if jacket else 0.3) else 0.0,
+        "high_neck": float(rng.uniform(0.7, 1.0)) if rng.random() < 0.14 else 0.0,
+        "jacket": float(rng.uniform(0.8, 1.0)) if jacket else 0.0,
+        "weave": float(rng.uniform(0.1, 1)),
         "neckline": float(rng.uniform(0, 1)),
-        "neckline_vee": float(rng.uniform(0, 1)),
+        "neckline_vee": float(rng.uniform(0, 1) * (rng.random() < 0.5)),
         "key_x": float(rng.uniform(-1.2, 1.2)),
-        "key_z": float(rng.uniform(-0.2, 1.1)),
-        "key": float(rng.uniform(0.42, 0.74)),
-        "fill": float(rng.uniform(0.2, 0.46)),
-        "warmth": float(np.clip(rng.normal(0, 0.06), -0.15, 0.15)),
-        "background_a": _colour(rng.uniform(0.05, 0.97, 3) * 0.55 + rng.uniform(0.05, 0.97) * 0.45),
-        "background_b": _colour(rng.uniform(0.05, 0.97, 3) * 0.55 + rng.uniform(0.05, 0.97) * 0.45),
+        "key_z": float(rng.uniform(-0.05, 1.2)),
+        "key": float(rng.uniform(0.45, 0.78)),
+        "fill": float(rng.uniform(0.22, 0.52)),
+        "rim": float(np.clip(rng.normal(0.25, 0.4), 0, 1.1)),
+        "warmth": float(np.clip(rng.normal(0.02, 0.05), -0.12, 0.14)),
+        "background_a": _colour(wall),
+        "background_b": _colour(np.clip(wall * shade + rng.normal(0, 0.025, 3), 0.02, 0.95)),
+        "background_glow": float(np.clip(rng.normal(0.3, 0.35), 0, 1)),
         "background_angle": float(rng.uniform(0, 2 * np.pi)),
         "offset_x": float(np.clip(rng.normal(0, 0.025), -0.06, 0.06)),
         "offset_z": float(np.clip(rng.normal(0, 0.02), -0.05, 0.05)),
         "zoom": float(rng.uniform(0.93, 1.07)),
     }
+
+
+def _muted(rng: np.random.Generator, low: float, high: float, colourful: float) -> np.ndarray:
+    """A colour with little saturation: what walls and everyday clothes have."""
+    grey, warm, green = rng.uniform(low, high), rng.normal(0, colourful), rng.normal(0, 0.25 * colourful)
+    return np.clip(grey + np.array([warm, green, -warm]) * (0.35 + grey), 0.03, 0.95)
 
 
 def _choose(rng: np.random.Generator, chances: tuple[float, ...]) -> int:

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from oodinv.portraits.backgrounds import busy_background
 from oodinv.portraits.sampling import sample_params
 from oodinv.portraits.shapes import ellipsoid, lathe, random_colour
-from oodinv.portraits.stage import Camera, Light
+from oodinv.portraits.stage import Camera, Lighting
 from oodinv.portraits.studio import SUPERSAMPLING, Studio, average_down, in_front, refine
 from oodinv.portraits.surfaces import Surface, sheet
 
@@ -58,8 +58,15 @@ def still_life(studio: Studio, seed: int, *, size: int = 480) -> UInt8[np.ndarra
         things,
         [],
         camera=Camera(target=np.zeros(3), height=0.42),
-        lights=[Light(direction=(0.8, 1.2), strength=0.7), Light(direction=(-0.8, 0.4), strength=0.25)],
-        ambient=0.3,
+        lighting=Lighting(
+            key_direction=(0.8, -1.0, 1.2),
+            key=(1.5, 1.45, 1.4),
+            rim_direction=(-0.8, 0.6, 0.6),
+            rim=(0.4, 0.4, 0.45),
+            fill=(0.2, 0.2, 0.2),
+            sky=(0.5, 0.5, 0.55),
+            ground=(0.25, 0.22, 0.2),
+        ),
         width=size * SUPERSAMPLING,
         height=size * SUPERSAMPLING,
     )

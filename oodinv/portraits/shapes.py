@@ -33,7 +33,7 @@ def ellipsoid(
 
 def tube(
     line: Float[np.ndarray, "points 3"],
-    radius: float,
+    radius: float | Float[np.ndarray, " points"],
     colour: np.ndarray,
     *,
     closed: bool = False,
@@ -41,7 +41,7 @@ def tube(
     gloss: float = 0.4,
     shininess: float = 40.0,
 ) -> Surface:
-    """A round tube along a line of points."""
+    """A round tube along a line of points, of one radius or one per point."""
     ahead = np.roll(line, -1, 0) - np.roll(line, 1, 0)
     if not closed:
         ahead[0], ahead[-1] = line[1] - line[0], line[-1] - line[-2]
@@ -52,7 +52,8 @@ def tube(
     side = side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
     up = np.cross(side, ahead)
     angle = np.linspace(0, 2 * np.pi, sides, endpoint=False)[None, :, None]
-    points = line[:, None] + radius * (np.cos(angle) * side[:, None] + np.sin(angle) * up[:, None])
+    reach = np.broadcast_to(radius, len(line))[:, None, None]
+    points = line[:, None] + reach * (np.cos(angle) * side[:, None] + np.sin(angle) * up[:, None])
     if closed:
         points = np.concatenate([points, points[:1]])
     return sheet(points, colour, closed=True, gloss=gloss, shininess=shininess)
@@ -90,6 +91,13 @@ def lathe(
         axis=-1,
     )
     return sheet(points @ rotation_x(-tilt).T + centre, colour, closed=True, gloss=gloss, shininess=shininess)
+
+
+def along(profile: Float[np.ndarray, "points 2"], count: int) -> Float[np.ndarray, "{count} 2"]:
+    """The same profile with points at even distances: room for patterns by vertex."""
+    steps = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(profile, axis=0), axis=1))])
+    place = np.linspace(0, steps[-1], count)
+    return np.stack([np.interp(place, steps, profile[:, axis]) for axis in range(2)], axis=1)
 
 
 def random_colour(rng: np.random.Generator, low: float, high: float) -> Float[np.ndarray, " 3"]:

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from oodinv.portraits import shading
 from oodinv.portraits.anny_mesh import MISSING_EXTRA
+from oodinv.portraits.params import Colour
 from oodinv.portraits.surfaces import Surface, vertex_normals
 
 CAMERA_DISTANCE = 1.15
@@ -32,13 +34,19 @@ class Camera:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Light:
-    """A distant light."""
+class Lighting:
+    """All light of a scene, linear: a key and a rim light from far away, a fill at the camera, and the surroundings."""
 
-    direction: tuple[float, float]
-    """x and z of where it comes from, beside y = -1 (the camera's side)."""
-    strength: float
-    colour: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    key_direction: tuple[float, float, float]
+    """Where the key light comes from, in world coordinates."""
+    key: Colour
+    rim_direction: tuple[float, float, float]
+    rim: Colour
+    fill: Colour
+    sky: Colour
+    """Light from above."""
+    ground: Colour
+    """Light from below."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +80,7 @@ class Stage:
         things: Sequence[Surface],
         *,
         camera: Camera,
-        lights: Sequence[Light],
-        ambient: float,
+        lighting: Lighting,
         width: int,
         height: int,
     ) -> Passes:
@@ -83,20 +90,18 @@ class Stage:
             people: Surfaces whose coverage is `Passes.people`.
             things: Surfaces whose visible part is `Passes.things`.
             camera: Where to look from.
-            lights: Distant lights.
-            ambient: Share of a surface's colour seen without any light.
+            lighting: Where light comes from.
             width: Fine pixels across.
             height: Fine pixels down.
         """
         renderer = self._vtk.vtkRenderer()
         renderer.SetBackground(0, 0, 0)
         renderer.SetBackgroundAlpha(0)
-        person_actors = [self._actor(surface, ambient) for surface in people]
-        thing_actors = [self._actor(surface, ambient) for surface in things]
+        person_actors = [self._actor(surface, lighting) for surface in people]
+        thing_actors = [self._actor(surface, lighting) for surface in things]
         for actor in person_actors + thing_actors:
             renderer.AddActor(actor)
         _aim(renderer.GetActiveCamera(), camera)
-        self._illuminate(renderer, lights)
         self._window.SetSize(width, height)
         self._window.AddRenderer(renderer)
         try:
@@ -105,7 +110,7 @@ class Stage:
             if not things:
                 return Passes(lit=lit, coverage=coverage, things=np.zeros_like(coverage), people=coverage)
             for actor in person_actors + thing_actors:
-                _flatten(actor, white=actor in thing_actors)
+                _uniforms(actor).SetUniformf("flat_m", 2.0 if actor in thing_actors else 1.0)
             seen = self._grab(width, height)[..., 0]
             for actor in thing_actors:
                 actor.VisibilityOff()
@@ -113,7 +118,7 @@ class Stage:
         finally:
             self._window.RemoveRenderer(renderer)
 
-    def _actor(self, surface: Surface, ambient: float) -> Any:
+    def _actor(self, surface: Surface, lighting: Lighting) -> Any:
         from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
         points = self._vtk.vtkPoints()
@@ -124,33 +129,45 @@ class Stage:
         mesh = self._vtk.vtkPolyData()
         mesh.SetPoints(points)
         mesh.SetPolys(triangles)
-        normals = vertex_normals(surface.vertices, surface.faces)
-        mesh.GetPointData().SetNormals(numpy_to_vtk(np.ascontiguousarray(normals, np.float32), deep=True))
-        colours = np.round(np.clip(surface.colours, 0, 1) * 255).astype(np.uint8)
-        mesh.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(colours), deep=True))
         mapper = self._vtk.vtkPolyDataMapper()
         mapper.SetInputData(mesh)
+        mapper.ScalarVisibilityOff()
+        for name, values in _attributes(surface).items():
+            array = numpy_to_vtk(np.ascontiguousarray(values, np.float32), deep=True)
+            array.SetName(name)
+            mesh.GetPointData().AddArray(array)
+            mapper.MapDataArrayToVertexAttribute(name, name, self._vtk.vtkDataObject.FIELD_ASSOCIATION_POINTS, -1)
         actor = self._vtk.vtkActor()
         actor.SetMapper(mapper)
-        look = actor.GetProperty()
-        look.SetInterpolationToPhong()
-        look.SetAmbient(ambient)
-        look.SetDiffuse(1.0)
-        look.SetSpecular(surface.gloss)
-        look.SetSpecularPower(surface.shininess)
+        actor.GetProperty().LightingOff()
+        program = actor.GetShaderProperty()
+        program.AddVertexShaderReplacement("//VTK::Normal::Dec", True, shading.VERTEX_DECLARATIONS, False)
+        program.AddVertexShaderReplacement("//VTK::Normal::Impl", True, shading.VERTEX_CODE, False)
+        # The position in view coordinates is otherwise only there for lights of VTK's own.
+        program.AddVertexShaderReplacement("//VTK::PositionVC::Dec", True, "out vec4 vertexVCVSOutput;", False)
+        program.AddVertexShaderReplacement(
+            "//VTK::PositionVC::Impl",
+            True,
+            "vertexVCVSOutput = MCVCMatrix * vertexMC; gl_Position = MCDCMatrix * vertexMC;",
+            False,
+        )
+        program.AddVertexShaderReplacement(
+            "//VTK::Camera::Dec", True, "uniform mat4 MCDCMatrix; uniform mat4 MCVCMatrix;", False
+        )
+        program.AddFragmentShaderReplacement("//VTK::PositionVC::Dec", True, "in vec4 vertexVCVSOutput;", False)
+        program.AddFragmentShaderReplacement(
+            "//VTK::PositionVC::Impl", True, "vec4 vertexVC = vertexVCVSOutput;", False
+        )
+        declarations = "#define vertexVC vertexVCVSOutput\n" + shading.FRAGMENT_DECLARATIONS + "#undef vertexVC\n"
+        program.AddFragmentShaderReplacement("//VTK::Normal::Dec", True, declarations, False)
+        program.AddFragmentShaderReplacement("//VTK::Light::Impl", True, shading.FRAGMENT_CODE[surface.material], False)
+        uniforms = _uniforms(actor)
+        for name, values in _light_uniforms(lighting).items():
+            uniforms.SetUniform3f(name, values)
+        uniforms.SetUniformf("flat_m", 0.0)
+        uniforms.SetUniformf("gloss_m", float(surface.gloss))
+        uniforms.SetUniformf("power_m", float(surface.shininess))
         return actor
-
-    def _illuminate(self, renderer: Any, lights: Sequence[Light]) -> None:
-        renderer.RemoveAllLights()
-        for light in lights:
-            lamp = self._vtk.vtkLight()
-            lamp.SetLightTypeToSceneLight()
-            lamp.SetPositional(False)
-            lamp.SetPosition(light.direction[0], -1, light.direction[1])
-            lamp.SetFocalPoint(0, 0, 0)
-            lamp.SetIntensity(light.strength)
-            lamp.SetColor(*light.colour)
-            renderer.AddLight(lamp)
 
     def _grab(self, width: int, height: int) -> UInt8[np.ndarray, "height width 4"]:
         from vtk.util.numpy_support import vtk_to_numpy
@@ -214,8 +231,40 @@ def _aim(eye: Any, camera: Camera) -> None:
     eye.SetClippingRange(0.4, 2.5)
 
 
-def _flatten(actor: Any, *, white: bool) -> None:
-    actor.GetMapper().ScalarVisibilityOff()
-    look = actor.GetProperty()
-    look.LightingOff()
-    look.SetColor(*((1, 1, 1) if white else (0, 0, 0)))
+def _uniforms(actor: Any) -> Any:
+    return actor.GetShaderProperty().GetFragmentCustomUniforms()
+
+
+def _attributes(surface: Surface) -> dict[str, np.ndarray]:
+    """What `shading.ATTRIBUTES` names, per vertex; normals in view coordinates, colours linear."""
+    count = len(surface.vertices)
+    normals = surface.normals if surface.normals is not None else vertex_normals(surface.vertices, surface.faces)
+    found = {
+        "albedo": np.clip(surface.colours, 0, 1) ** 2.2,
+        "bent": _to_view(normals),
+        "place": surface.place,
+        "detail": surface.detail,
+        "tangent": surface.tangents,
+        "pattern": surface.pattern,
+        "light": np.ones((count, 2)) if surface.light is None else surface.light,
+    }
+    if surface.material == "hair" and surface.tangents is not None:
+        found["tangent"] = _to_view(surface.tangents)
+    return {
+        name: np.zeros((count, size)) if (values := found[name]) is None else values
+        for name, size in shading.ATTRIBUTES.items()
+    }
+
+
+def _light_uniforms(lighting: Lighting) -> dict[str, list[float]]:
+    key, rim = (
+        _to_view(np.array(direction) / np.linalg.norm(direction))
+        for direction in (lighting.key_direction, lighting.rim_direction)
+    )
+    values = (key, lighting.key, rim, lighting.rim, lighting.fill, lighting.sky, lighting.ground)
+    return {name: [float(part) for part in value] for name, value in zip(shading.UNIFORMS, values, strict=True)}
+
+
+def _to_view(vectors: np.ndarray) -> np.ndarray:
+    """World directions (z up, y away) as view directions (y up, z towards the camera)."""
+    return np.stack([vectors[..., 0], vectors[..., 2], -vectors[..., 1]], axis=-1)

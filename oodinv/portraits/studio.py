@@ -4,18 +4,22 @@ A scene is rendered at twice the size and averaged down, so masks hold the share
 background is laid in behind the coverage before averaging.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from oodinv.portraits.accessories import accessory_surfaces
+from oodinv.portraits.accessories import Design, accessory_overlay, accessory_surfaces, find_design
 from oodinv.portraits.anny_mesh import AnnyMesh
 from oodinv.portraits.backgrounds import BACKGROUND_KINDS, BackgroundKind, busy_background, plain_background
-from oodinv.portraits.heads import build_head
+from oodinv.portraits.errors import PortraitsError
+from oodinv.portraits.heads import Head, build_head
+from oodinv.portraits.illumination import lighting, receive
+from oodinv.portraits.landmarks import landmark_vertices, project
+from oodinv.portraits.overlays import lay_over
 from oodinv.portraits.params import PortraitParams
-from oodinv.portraits.pose import turn
-from oodinv.portraits.stage import Camera, Light, Passes, Stage
+from oodinv.portraits.pose import turn, turn_directions
+from oodinv.portraits.stage import Camera, Passes, Stage
 from oodinv.portraits.surfaces import Surface
 
 SUPERSAMPLING = 2
@@ -35,6 +39,8 @@ class Portrait:
     photo: UInt8[np.ndarray, "height width 3"]
     accessory_mask: UInt8[np.ndarray, "height width"]
     silhouette: UInt8[np.ndarray, "height width"]
+    landmarks: Float[np.ndarray, "68 xy=2"]
+    """Of the face, iBUG order, in photo pixels with pixel centres at +0.5; hidden ones too."""
 
 
 class Studio:
@@ -48,6 +54,7 @@ class Studio:
     def __init__(self) -> None:
         self.stage = Stage()
         self._mesh = AnnyMesh()
+        self._marks = landmark_vertices(self._mesh)
 
     def render(
         self,
@@ -62,46 +69,61 @@ class Studio:
 
         Args:
             params: The person and the light.
-            accessory: A kind of `accessories`, or None.
+            accessory: A design or a kind of `accessories` (the seed then draws the design), or None.
             background: ``plain`` is the gradient of ``params``; ``busy`` a texture drawn from ``seed``.
             size: Width and height of the photo in pixels.
             seed: Form and colours of the accessory and the busy background.
 
         Raises:
-            ValueError: Unknown accessory or background, or a size below 16.
+            PortraitsError: Unknown accessory or background, or a size below 16.
         """
         if background not in BACKGROUND_KINDS:
-            raise ValueError(f"unknown background {background!r}: expected one of {', '.join(BACKGROUND_KINDS)}")
+            raise PortraitsError(f"unknown background {background!r}: expected one of {', '.join(BACKGROUND_KINDS)}")
+        _check_size(size)
         scenery = plain_background(params, size) if background == "plain" else busy_background(seed, size)
-        passes = self.passes(params, accessory=accessory, size=size, seed=seed)
+        design = None if accessory is None else find_design(accessory, seed)
+        head = build_head(self._mesh, params)
+        passes = self._shoot(head, params, design, size=size, seed=seed)
+        photo, accessory_mask = average_down(in_front(passes, refine(scenery))), average_down(passes.things)
+        over = None if design is None else accessory_overlay(design, size, seed)
+        if over is not None:
+            photo, accessory_mask = lay_over(photo, over), over.alpha
+        marks = turn(head.skin.vertices[self._marks], params)
         return Portrait(
-            photo=average_down(in_front(passes, refine(scenery))),
-            accessory_mask=average_down(passes.things),
+            photo=photo,
+            accessory_mask=accessory_mask,
             silhouette=average_down(passes.people),
+            landmarks=project(marks, _camera(head, params), size),
         )
 
-    def passes(self, params: PortraitParams, *, accessory: str | None = None, size: int, seed: int = 0) -> Passes:
-        """Fine pixels of the portrait without background, `SUPERSAMPLING` times ``size`` wide and high.
+    def passes(self, params: PortraitParams, *, size: int) -> Passes:
+        """Fine pixels of a portrait without background, `SUPERSAMPLING` times ``size`` wide and high.
 
         Raises:
-            ValueError: Unknown accessory, or a size below 16.
+            PortraitsError: A size below 16.
         """
-        if size < 16:
-            raise ValueError(f"a portrait needs a size of at least 16 pixels, got {size}")
-        head = build_head(self._mesh, params)
-        worn = accessory_surfaces(accessory, head, seed) if accessory is not None else []
-        eyes = turn(head.anchors.eyes, params).mean(axis=0)
-        frame = _FRAME / params.zoom
-        offset = np.array([-params.offset_x * frame, 0.04, -0.012 - params.offset_z * frame])
+        _check_size(size)
+        return self._shoot(build_head(self._mesh, params), params, None, size=size, seed=0)
+
+    def _shoot(self, head: Head, params: PortraitParams, design: Design | None, *, size: int, seed: int) -> Passes:
+        worn = [] if design is None else accessory_surfaces(design, head, seed)
+        if design is not None and design.press is not None:
+            head = design.press(head)
+        light = lighting(params)
+        people = receive([_turned(surface, params) for surface in head.surfaces], light)
         return self.stage.shoot(
-            [_turned(surface, params) for surface in head.surfaces],
+            people,
             [_turned(surface, params) for surface in worn],
-            camera=Camera(target=eyes + offset, height=frame),
-            lights=_lights(params),
-            ambient=params.fill * 0.8,
+            camera=_camera(head, params),
+            lighting=light,
             width=size * SUPERSAMPLING,
             height=size * SUPERSAMPLING,
         )
+
+
+def _check_size(size: int) -> None:
+    if size < 16:
+        raise PortraitsError(f"a portrait needs a size of at least 16 pixels, got {size}")
 
 
 def in_front(passes: Passes, fine: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
@@ -121,15 +143,18 @@ def average_down(fine: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
     return ((total + 2) // 4).astype(np.uint8)
 
 
+def _camera(head: Head, params: PortraitParams) -> Camera:
+    """Follows the eyes, as a photographer keeps a face in the frame."""
+    frame = _FRAME / params.zoom
+    offset = np.array([-params.offset_x * frame, 0.04, -0.012 - params.offset_z * frame])
+    return Camera(target=turn(head.anchors.eyes, params).mean(axis=0) + offset, height=frame)
+
+
 def _turned(surface: Surface, params: PortraitParams) -> Surface:
-    return surface.moved(turn(surface.vertices, params))
-
-
-def _lights(params: PortraitParams) -> tuple[Light, ...]:
-    """A key light that the parameters place, a weaker one opposite, and one from the camera."""
-    warm = (min(1 + params.warmth, 1.15), 1.0, min(1 - params.warmth, 1.15))
-    return (
-        Light(direction=(params.key_x, params.key_z), strength=params.key, colour=warm),
-        Light(direction=(-params.key_x * 0.7, 0.3), strength=params.fill * 0.6),
-        Light(direction=(0.0, 0.1), strength=params.fill * 0.6),
-    )
+    vertices = turn(surface.vertices, params)
+    directions = {}
+    if surface.normals is not None:
+        directions["normals"] = turn_directions(surface.vertices, surface.normals, params)
+    if surface.tangents is not None and surface.material == "hair":
+        directions["tangents"] = turn_directions(surface.vertices, surface.tangents, params)
+    return replace(surface, vertices=vertices, **directions)

@@ -4,9 +4,13 @@ World coordinates are Anny's: metres, x to the viewer's right, y away from the v
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
+
+Material = Literal["plain", "skin", "hair", "eye", "cloth"]
+"""What a surface is made of: how `shading` lights it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,17 +25,33 @@ class Surface:
     """Strength of the highlight."""
     shininess: float = 12.0
     """Sharpness of the highlight (Phong exponent)."""
+    material: Material = "plain"
+    normals: Float[np.ndarray, "vertices 3"] | None = None
+    """Unit normals; None: those of the triangles, averaged per vertex."""
+    place: Float[np.ndarray, "vertices 3"] | None = None
+    """Where a vertex lies on the average head (skin, cloth), beside its eye's axis (eye) or in its ribbon (hair):
+    what patterns are anchored to."""
+    detail: Float[np.ndarray, "vertices 4"] | None = None
+    """Weights of a material's details, see `shading`."""
+    tangents: Float[np.ndarray, "vertices 3"] | None = None
+    """Direction of growth (hair)."""
+    pattern: Float[np.ndarray, "vertices 2"] | None = None
+    """Two octaves of noise in [0, 1] that are coarser than the mesh (skin)."""
+    light: Float[np.ndarray, "vertices 2"] | None = None
+    """Share of the surrounding light and of the main light that arrives, in [0, 1]; None: all of it."""
 
     def moved(self, vertices: Float[np.ndarray, "vertices 3"]) -> "Surface":
-        """The same surface with its vertices elsewhere."""
+        """The same surface with its vertices elsewhere; given normals stay, so use it for small moves."""
         return replace(self, vertices=vertices)
 
     def compact(self) -> "Surface":
         """The same surface without the vertices that no face uses."""
         used, faces = np.unique(self.faces, return_inverse=True)
-        return replace(
-            self, vertices=self.vertices[used], colours=self.colours[used], faces=faces.reshape(self.faces.shape)
-        )
+        kept = {
+            name: None if (values := getattr(self, name)) is None else values[used]
+            for name in ("vertices", "colours", "normals", "place", "detail", "tangents", "pattern", "light")
+        }
+        return replace(self, faces=faces.reshape(self.faces.shape), **kept)
 
 
 def vertex_normals(

@@ -18,6 +18,7 @@ class SeesBright:
     """Finds a face in every picture that is not dark."""
 
     name = "sees-bright"
+    weights_sha256 = "0" * 64
 
     def detect(self, photo):
         return ["face"] if photo.mean() > 100 else []

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from oodinv.portraits import HELD_OUT_KINDS, TRAINING_KINDS, NoOffscreenGl, Studio, sample_params, stage
+from oodinv.portraits import NoOffscreenGl, Studio, sample_params, stage
 from oodinv.portraits.backgrounds import busy_background, plain_background
 from oodinv.portraits.params import labels
 
@@ -26,19 +26,6 @@ def test_a_portrait_without_accessory_has_an_empty_accessory_mask(studio):
     assert portrait.photo.shape == (SIZE, SIZE, 3)
     assert not portrait.accessory_mask.any()
     assert 0.2 < (portrait.silhouette > 127).mean() < 0.8
-
-
-@pytest.mark.parametrize("kind", TRAINING_KINDS + HELD_OUT_KINDS)
-def test_an_accessory_changes_exactly_the_pixels_under_its_mask(studio, kind):
-    params = sample_params(2_000_011)
-    bare = studio.render(params, size=SIZE)
-    worn = studio.render(params, accessory=kind, size=SIZE, seed=11)
-    outside = worn.accessory_mask == 0
-    assert 0.001 < (worn.accessory_mask > 127).mean() < 0.5
-    np.testing.assert_array_equal(worn.photo[outside], bare.photo[outside])  # nothing casts shadows
-    covered = worn.accessory_mask == 255
-    assert (worn.photo[covered] != bare.photo[covered]).any(axis=-1).mean() > 0.9
-    np.testing.assert_array_equal(worn.silhouette, bare.silhouette)
 
 
 def test_the_background_shows_exactly_where_the_silhouette_is_empty(studio):
@@ -93,7 +80,7 @@ def test_busy_backgrounds_are_repeatable_and_differ_between_seeds():
 
 def test_unknown_kinds_and_tiny_sizes_are_refused(studio):
     params = sample_params(0)
-    with pytest.raises(ValueError, match=r"unknown accessory 'crown': expected one of blob, cap"):
+    with pytest.raises(ValueError, match=r"unknown accessory 'crown': expected one of beanie, cap"):
         studio.render(params, accessory="crown")
     with pytest.raises(ValueError, match="at least 16 pixels, got 8"):
         studio.render(params, size=8)

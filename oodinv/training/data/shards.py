@@ -37,6 +37,8 @@ def read_shards(folder: Path) -> Listing:
             f"{folder} should hold {about.get('count')} samples by its dataset.json and holds {len(records)}: "
             "shards are missing or cut off; copy or render it again"
         )
+    if not records:
+        raise DatasetError(f"{folder} holds no samples: in none of its portraits was a face found")
     return Listing(
         folder=folder,
         records=tuple(records),
