@@ -191,7 +191,7 @@ def _facial_actions(params: PortraitParams) -> dict[str, float]:
         "mouthStretch": 0.25 * smile,
         "mouthUpperUp": 0.35 * smile,
         "mouthLowerDown": 0.30 * smile,
-        "mouthFrown": 1.5 * frown,
+        "mouthFrown": 1.1 * frown,
         "cheekSquint": 0.5 * smile,
         "eyeSquint": 0.3 * smile,
         "eyeBlink": params.blink,

@@ -14,11 +14,13 @@ BACKGROUND_KINDS: tuple[str, ...] = get_args(BackgroundKind)
 
 def plain_background(params: PortraitParams, size: int) -> Float[np.ndarray, "size size 3"]:
     """The portrait's own studio wall, sRGB in [0, 1]: a gradient, a pool of light behind the head, darker corners."""
-    ramp = (np.arange(size) + 0.5) / size * 2 - 1
-    along = ramp[None] * np.cos(params.background_angle) + ramp[:, None] * np.sin(params.background_angle)
-    share = (np.sin(np.clip(along / 1.3, -1, 1) * np.pi / 2) / 2 + 0.5)[..., None]
-    wall = np.array(params.background_a) * (1 - share) + np.array(params.background_b) * share
-    centre = 0.35 * np.tanh(params.key_x)
+    ramp = ((np.arange(size) + 0.5) / size * 2 - 1).astype(np.float32)
+    cosine, sine = np.cos(params.background_angle), np.sin(params.background_angle)
+    along = ramp[None] * np.float32(cosine) + ramp[:, None] * np.float32(sine)
+    share = (np.sin(np.clip(along / 1.3, -1, 1) * np.float32(np.pi / 2)) / 2 + 0.5)[..., None]
+    first, second = (np.array(colour, np.float32) for colour in (params.background_a, params.background_b))
+    wall = first + (second - first) * share
+    centre = np.float32(0.35 * np.tanh(params.key_x))
     away = (ramp[None] - centre) ** 2 + (ramp[:, None] + 0.15) ** 2
     light = 1 + params.background_glow * (0.45 * np.exp(-away / 0.5) - 0.22)
     corners = 1 - 0.10 * np.clip(ramp[None] ** 2 + ramp[:, None] ** 2 - 0.3, 0, 2)

@@ -44,7 +44,7 @@ def _jacket(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams) -> Surface
     side = np.minimum(side, 0.520 - z + 0.4 * np.abs(x))
     cover = np.clip(side / 0.015, -1, 1)
     lapel = np.exp(-(((side - 0.012) / 0.012) ** 2)) * front
-    thickness = 0.011 * cover - 0.001 + 0.004 * lapel
+    thickness = 0.015 * cover - 0.001 + 0.004 * lapel
     colours = np.repeat(np.array(params.garment_b)[None], len(x), axis=0) * (1 - 0.10 * lapel)[:, None]
     return _worn(mesh, shape, thickness, cover, colours, 0.5 + 0.5 * params.weave, 0 * x)
 
@@ -56,7 +56,7 @@ def _collar(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams) -> Surface
     top = 0.520 - 0.022 * front + 0.010 * params.collar
     gap = np.clip(np.abs(x) - 0.010 - 0.35 * np.clip(top - z, 0, 0.1), -1, 1) * front + 0.02 * (1 - front)
     point = 0.040 + 0.10 * np.exp(-(((np.abs(x) - 0.035) / 0.02) ** 2)) * front * 0.18
-    side = np.minimum(np.minimum(top - z, z - (top - point)), gap)
+    side = np.minimum(np.minimum(np.minimum(top - z, z - (top - point)), gap), 0.082 - np.abs(x))
     cover = np.clip(side / 0.005, -1, 1)
     thickness = (0.012 + 0.003 * step(top - z, 0.0, 0.02)) * np.where(cover > 0, cover, 0.6 * cover) * params.collar
     colours = np.repeat(np.array(params.garment_b if params.jacket < 0.5 else params.garment)[None], len(x), axis=0)

@@ -9,7 +9,7 @@ def blend(colours: np.ndarray, paint: np.ndarray, weight: np.ndarray) -> np.ndar
     return colours * (1 - weight) + paint * weight
 
 
-def step(value: np.ndarray, low: float, high: float) -> np.ndarray:
+def step(value: np.ndarray, low: float | np.ndarray, high: float | np.ndarray) -> np.ndarray:
     """Smooth rise from 0 at `low` to 1 at `high`."""
     share = np.clip((value - low) / (high - low), 0, 1)
     return share * share * (3 - 2 * share)

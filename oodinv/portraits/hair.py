@@ -10,8 +10,8 @@ from oodinv.portraits.params import PortraitParams
 from oodinv.portraits.strands import Roots, grown, ribbons, scatter_roots
 from oodinv.portraits.surfaces import Surface
 
-COUNT = 3200
-POINTS = 11
+COUNT = 2600
+POINTS = 10
 
 
 class Scalp:
@@ -53,16 +53,16 @@ def _volume(z: np.ndarray, params: PortraitParams) -> np.ndarray:
 def _cap(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams, depth: np.ndarray) -> Surface:
     """The scalp moved out along its normals; below zero it dives under the skin, where the scalp is painted."""
     x, y, z = mesh.template.T
-    swell = np.clip((depth - 0.004) / 0.03, 0, 1)
+    swell = np.clip((depth - 0.010) / 0.03, 0, 1)
     thickness = np.where(
-        depth > 0.004, 0.72 * _volume(z, params) * np.sqrt(swell), np.maximum((depth - 0.004) * 0.5, -0.004)
+        depth > 0.010, 0.5 * _volume(z, params) * np.sqrt(swell), np.maximum((depth - 0.010) * 0.5, -0.004)
     )
     azimuth = np.arctan2(x, y + 0.02)
     lumps = np.sin(azimuth * 13 + z * 60) * np.sin(z * 190 + azimuth * 5) + 0.5 * np.sin(azimuth * 31 - z * 330)
     thickness = thickness * (1 + 0.25 * params.hair_curl * lumps)
-    faces = mesh.faces[(depth[mesh.faces] > -0.004).any(1)]
+    faces = mesh.faces[(depth[mesh.faces] > 0.004).any(1)]
     vertices = shape.vertices + shape.normals * thickness[:, None]
-    shade = 0.62 + 0.12 * lumps * params.hair_curl
+    shade = 0.78 + 0.12 * lumps * params.hair_curl
     surface = Surface(
         vertices=vertices,
         faces=faces,
@@ -83,13 +83,13 @@ def _ribbons(
 ) -> Surface:
     roots = scalp.roots
     start, normals = grown(shape, roots)
-    x, y, z = scalp.place.T
+    _, y, z = scalp.place.T
     chance = roots.chance
     inside = roots.at(depth)
-    present = step(inside, -0.001 + 0.003 * chance[:, 3], 0.005 + 0.004 * chance[:, 3])
+    present = step(inside, -0.004 + 0.009 * chance[:, 3], 0.001 + 0.010 * chance[:, 3])
     high = np.clip((z - 0.66) / 0.07, 0, 1)
     front = step(-y, 0.02, 0.08)
-    fringe = np.clip(2.2 * params.hair_fringe * front * np.clip((z - 0.69) / 0.03, 0, 1), 0, 1)
+    fringe = step(params.hair_fringe * front * np.clip((z - 0.69) / 0.03, 0, 1), 0.22, 0.40)
     length = 0.005 + params.hair_side * (1 - high) + 1.5 * params.hair_top * high
     length = length + params.hair_length * (0.13 + 0.27 * params.hair_length)
     length = length * (1 - 0.25 * params.hair_curl) * (1 - fringe) + (0.048 - 0.018 * params.hair_curl) * fringe
@@ -112,9 +112,14 @@ def _ribbons(
     colours = np.clip(colour[:, None] * roots_dark * (0.94 + 0.14 * along[..., None]), 0, 1)
     layer = 0.5 + 0.5 * chance[:, 0:1]
     occluded = (0.45 + 0.55 * np.sqrt(along)) * layer * (0.75 + 0.25 * np.clip((curves[..., 2] - 0.56) / 0.1, 0, 1))
-    broad = 0.0013 + 0.0030 * np.clip(length / 0.09, 0, 1)
+    broad = 0.0015 + 0.0032 * np.clip(length / 0.09, 0, 1)
     profile = np.sqrt(np.clip(along * 6 + 0.35, 0, 1)) * (1 - 0.55 * along**3)
     width = broad[:, None] * profile * present[:, None]
+    # Where a strand is pushed from the face to its side it would draw a line across the forehead.
+    jumps = np.linalg.norm(np.diff(free, axis=1), axis=-1) / (length / (POINTS - 1))[:, None]
+    calm = 1 - (1 - params.hair_up) * (1 - params.hair_curl) * (1 - np.clip(2.6 - jumps, 0, 1))
+    width[:, 1:] *= calm
+    width[:, :-1] *= calm
     return ribbons(
         curves,
         width=width,
@@ -134,7 +139,8 @@ def _skull(shape: HeadShape) -> tuple[np.ndarray, np.ndarray]:
     skull = vertices[vertices[:, 2] > shape.eye_centres[0, 2] + 0.02]
     low, high = skull.min(0), skull.max(0)
     middle = np.array([0.0, (low[1] + high[1]) / 2, shape.eye_centres[0, 2] + 0.022])
-    return middle, np.array([(high[0] - low[0]) / 2, (high[1] - low[1]) / 2, high[2] - middle[2]])
+    # A head is boxier than an ellipsoid of its half axes.
+    return middle, 1.025 * np.array([(high[0] - low[0]) / 2, (high[1] - low[1]) / 2, high[2] - middle[2]])
 
 
 def _fall(
@@ -149,7 +155,7 @@ def _fall(
     chance: np.ndarray,
 ) -> Float[np.ndarray, "ribbons points 3"]:
     """Grow every ribbon step by step: it starts as combed, bends under its weight and stays outside the head."""
-    x, y, z = place.T
+    x, _, z = place.T
     middle, radii = _skull(shape)
     high = np.clip((z - 0.67) / 0.06, 0, 1)
     long = np.clip(length / 0.12, 0, 1)
@@ -192,7 +198,7 @@ def _fall(
         leaving = cling * np.where(here[:, 2] < middle[2], 1 - long, 1.0)
         here += np.where(reach < 1, 1.0, leaving[:, None]) * (target - here)
         # Long hair hangs beside the face, not over it; the fringe may.
-        low = step(brow - here[:, 2], -0.035, 0.012) * (1 - np.clip(3 * fringe, 0, 1)) * long
+        low = step(brow - here[:, 2], -0.035, 0.012) * (1 - step(fringe, 0.75, 1.0)) * long
         here[:, 1] = np.maximum(here[:, 1], here[:, 1] * (1 - low) + (cheek + 0.02 * (chance[:, 3] - 0.5)) * low)
         beside = np.sign(parted) * (radii[0] * 0.96 + out) * low
         here[:, 0] = np.where(

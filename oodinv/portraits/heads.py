@@ -63,10 +63,12 @@ def build_head(mesh: AnnyMesh, params: PortraitParams) -> Head:
     )
     scalp, facial = _roots(mesh)
     view = towards_camera(params)
-    hair = [*head_hair(mesh, scalp, shape, params, view), *facial_hair(mesh, facial, shape, params, view)]
+    on_top = head_hair(mesh, scalp, shape, params, view)
+    hair = [*on_top, *facial_hair(mesh, facial, shape, params, view)]
     # Hair first: what it hides is then never shaded.
     surfaces = (*hair, skin, *eyeballs(shape, params), upper_teeth(mesh, shape), *clothes(mesh, shape, params))
-    return Head(surfaces=surfaces, anchors=_anchors(mesh, shape, params), skin=shape)
+    hull = on_top[-1].vertices if on_top else np.zeros((0, 3))
+    return Head(surfaces=surfaces, anchors=_anchors(mesh, shape, hull), skin=shape)
 
 
 @lru_cache(maxsize=2)
@@ -75,14 +77,19 @@ def _roots(mesh: AnnyMesh) -> tuple[Scalp, FacialRoots]:
     return Scalp(mesh), FacialRoots(mesh, sample_params(0))
 
 
-def _anchors(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams) -> HeadAnchors:
+def _anchors(mesh: AnnyMesh, shape: HeadShape, hull: np.ndarray) -> HeadAnchors:
     vertices = shape.vertices
     x, y, z = mesh.template.T
     skull = vertices[(z > 0.68) & (z < 0.71)]
-    hair = 0.0 if params.bald > 0.5 else 1.0
-    crown = vertices[np.argmax(vertices[:, 2])]
-    radii = np.ptp(skull[:, :2], axis=0) / 2 + hair * np.array([params.hair_side, params.hair_side])
+    crown = vertices[np.argmax(vertices[:, 2])].copy()
+    radii = np.ptp(skull[:, :2], axis=0) / 2
     centre = (skull.min(0) + skull.max(0)) / 2
+    if len(hull):
+        # Things worn on hair lie on it: most strands are below, a few may poke out.
+        high = hull[hull[:, 2] > centre[2]]
+        crown[2] = max(crown[2], float(np.quantile(high[:, 2], 0.93)))
+        reach = np.quantile(np.linalg.norm((high[:, :2] - centre[:2]) / radii, axis=1), 0.93)
+        radii = radii * np.clip(reach, 1.0, 1.45)
     return HeadAnchors(
         eyes=shape.eye_centres,
         nose_bridge=vertices[mesh.nearest((0.0, -0.132, 0.652))],
@@ -90,7 +97,7 @@ def _anchors(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams) -> HeadAn
         mouth=vertices[mesh.nearest((0.0, -0.142, 0.588))],
         chin=vertices[mesh.nearest((0.0, -0.129, 0.549))],
         ears=np.stack([vertices[(mesh.ears > 0.5) & (np.sign(x) == side)].mean(0) for side in (-1, 1)]),
-        crown=crown + np.array([0.0, 0.0, hair * params.hair_top]),
+        crown=crown,
         head_radii=radii,
         head_centre=np.array([0.0, centre[1], vertices[(z > 0.69) & (y < -0.1)][:, 2].mean()]),
     )

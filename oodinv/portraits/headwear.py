@@ -6,6 +6,7 @@ import numpy as np
 
 from oodinv.portraits.heads import Head
 from oodinv.portraits.patterns import Pattern, paint
+from oodinv.portraits.pressed_hair import cap_size
 from oodinv.portraits.shapes import along, ellipsoid, lathe, random_colour
 from oodinv.portraits.surfaces import Surface, rotation_x, sheet
 
@@ -15,9 +16,10 @@ Rng = np.random.Generator
 def hat(head: Head, rng: Rng, *, form: Literal["fedora", "sun", "bowler", "cowboy"] = "fedora") -> list[Surface]:
     """A hat with a brim and a band."""
     anchors, colour = head.anchors, random_colour(rng, 0.03, 0.95)
-    width, depth = anchors.head_radii + rng.uniform(0.008, 0.014)
+    size, top = cap_size(head)
+    width, depth = size + rng.uniform(0.008, 0.014)
     seat = anchors.head_centre + np.array([0, 0.004, rng.uniform(-0.002, 0.016)])
-    rise = anchors.crown[2] - seat[2]
+    rise = top - seat[2]
     height, brim, droop, taper, dent = {
         "fedora": (rise + rng.uniform(0.02, 0.045), rng.uniform(0.035, 0.055), rng.uniform(-0.1, 0.3), 0.82, 0.85),
         "sun": (rise + rng.uniform(0.008, 0.02), rng.uniform(0.065, 0.09), rng.uniform(0.15, 0.45), 0.9, 1.0),
@@ -113,9 +115,10 @@ def _dome(
 ) -> tuple[Surface, np.ndarray, float, float, float]:
     """What covers the skull, where it sits, its half axes and how far it leans back."""
     anchors = head.anchors
-    width, depth = anchors.head_radii + rng.uniform(0.007, 0.012)
+    size, top = cap_size(head)
+    width, depth = size + rng.uniform(0.007, 0.012)
     seat = anchors.head_centre + np.array([0, 0.004, rng.uniform(-0.012, 0.014)])
-    height = anchors.crown[2] - seat[2] + rng.uniform(0.01, 0.03) * low
+    height = top - seat[2] + rng.uniform(0.01, 0.03) * low
     tilt = float(rng.uniform(0.0, 0.16))
     angle = np.linspace(0, np.pi / 2, 26)
     bulge = 1 + (swell - 1) * np.sin(2 * angle) ** 2

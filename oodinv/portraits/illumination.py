@@ -49,7 +49,7 @@ def receive(surfaces: Sequence[Surface], light: Lighting) -> list[Surface]:
         cloud,
     )
     shadow = arriving(
-        np.concatenate([surface.vertices for surface in surfaces]), cloud, key, cell=0.004, bias=0.005, soft=2
+        np.concatenate([surface.vertices for surface in surfaces]), cloud, key, cell=0.004, bias=0.0075, soft=2
     )
     lit, a, b = [], 0, 0
     for surface, normal, room in zip(surfaces, normals, rooms, strict=True):
@@ -67,7 +67,7 @@ def receive(surfaces: Sequence[Surface], light: Lighting) -> list[Surface]:
 
 def _occluders(surface: Surface) -> np.ndarray:
     """Skin, cloth and the cap below the hair; single ribbons are too sparse to make a smooth shadow."""
-    sparse = surface.material == "eye" or (
+    sparse = surface.material in ("eye", "cloth") or (
         surface.material == "hair" and len(surface.vertices) > 0 and surface.gloss > 0.25
     )
     return np.zeros((0, 3)) if sparse else surface.vertices

@@ -43,7 +43,7 @@ def paint_skin(
     lip = step(np.clip(mesh.lips, 0, 1), 0.12, 0.85)
     colours = blend(colours, np.array(params.lips), 0.86 * lip)
     inner = np.clip(mesh.mouth_inside * 2, 0, 1)
-    colours = blend(colours, np.array([0.26, 0.07, 0.07]), inner)
+    colours = blend(colours, np.array([0.36, 0.12, 0.11]), inner)
     colours = blend(colours, np.array([0.52, 0.24, 0.23]), mesh.tongue)
     edge = lid_edge(mesh.template)
     colours = blend(colours, np.array([0.06, 0.04, 0.04]), edge * (0.35 + 0.5 * params.liner))

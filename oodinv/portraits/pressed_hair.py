@@ -12,12 +12,21 @@ from oodinv.portraits.surfaces import Surface
 _ROOM = 0.003  # metres of hair that any headwear leaves room for around the skull
 
 
+def cap_size(head: Head) -> tuple[Float[np.ndarray, " 2"], float]:
+    """Half axes and top of what is pulled over the head: it gives way to hair, and presses it down beyond that."""
+    anchors, skin = head.anchors, head.skin.vertices
+    skull = skin[(skin[:, 2] > anchors.head_centre[2] - 0.01) & (skin[:, 2] < anchors.head_centre[2] + 0.02)]
+    radii = np.minimum(anchors.head_radii, np.ptp(skull[:, :2], axis=0) / 2 * 1.1)
+    return radii, float(min(anchors.crown[2], skin[:, 2].max() + 0.022))
+
+
 def under_hat(head: Head) -> Head:
     """Hair above the seat of a hat lies within a dome; from there it widens again over four centimetres."""
     anchors = head.anchors
-    width, depth = anchors.head_radii + _ROOM
+    size, crown = cap_size(head)
+    width, depth = size + _ROOM
     centre = anchors.head_centre + np.array([0, 0.004, -0.008])
-    radii = np.array([width, depth, anchors.crown[2] - centre[2] + 0.002])
+    radii = np.array([width, depth, crown - centre[2] + 0.002])
 
     def press(vertices: np.ndarray) -> np.ndarray:
         away = vertices - centre
@@ -33,9 +42,10 @@ def under_hat(head: Head) -> Head:
 def under_scarf(head: Head) -> Head:
     """Hair all around lies close to skull and neck; what falls over the forehead stays."""
     anchors = head.anchors
-    width, depth = anchors.head_radii + _ROOM
+    size, crown = cap_size(head)
+    width, depth = size + _ROOM
     centre = anchors.head_centre + np.array([0, 0.004, -0.03])
-    radii = np.array([width, depth, anchors.crown[2] - centre[2]])
+    radii = np.array([width, depth, crown - centre[2]])
     neck = anchors.chin[2] - 0.01
 
     def press(vertices: np.ndarray) -> np.ndarray:

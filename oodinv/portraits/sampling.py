@@ -16,7 +16,7 @@ from oodinv.portraits.shape_names import SHAPE_NAMES
 _DARK, _BROWN, _BLOND, _RED, _GREY = (
     np.array(colour)
     for colour in (
-        (0.10, 0.08, 0.07),
+        (0.12, 0.10, 0.09),
         (0.29, 0.20, 0.14),
         (0.66, 0.52, 0.35),
         (0.46, 0.24, 0.13),
@@ -69,13 +69,13 @@ def _sample_shape(rng: np.random.Generator) -> tuple[float, ...]:
 
 def _sample_expression_and_pose(rng: np.random.Generator) -> dict[str, float]:
     return {
-        "smile": float(np.clip(rng.normal(0.25, 0.30), -0.3, 0.9)),
+        "smile": float(np.clip(rng.normal(0.32, 0.30), -0.3, 0.95)),
         "jaw_open": float(np.clip(rng.normal(0.0, 0.15), 0, 0.45)),
         "brow_up": float(np.clip(rng.normal(0.0, 0.22), 0, 0.6)),
         "brow_down": float(np.clip(rng.normal(-0.08, 0.2), 0, 0.5)),
         "blink": float(np.clip(rng.normal(-0.05, 0.12), 0, 0.4)),
-        "gaze_x": float(np.clip(rng.normal(0, 0.13), -0.4, 0.4)),
-        "gaze_z": float(np.clip(rng.normal(0, 0.06), -0.2, 0.2)),
+        "gaze_x": float(np.clip(rng.normal(0, 0.11), -0.35, 0.35)),
+        "gaze_z": float(np.clip(rng.normal(0, 0.04), -0.12, 0.12)),
         "yaw": float(np.clip(rng.normal(0, 15), -35, 35)),
         "pitch": float(np.clip(rng.normal(0, 6), -15, 15)),
         "roll": float(np.clip(rng.normal(0, 4), -12, 12)),
@@ -95,7 +95,7 @@ def _sample_face_colours(
         "skin": _colour(skin),
         "blush": float(rng.uniform(0, 1)),
         "freckles": float(max(0.0, rng.normal(-0.2, 0.5))) * float(ethnicity[2] > 0.4),
-        "gloss": float(rng.uniform(0.02, 0.16)),
+        "gloss": float(rng.uniform(0.01, 0.10)),
         "lips": _colour(natural * (1 - 0.55 * makeup) + painted * 0.55 * makeup),
         "tired": float(np.clip(rng.normal(0.15 + 0.3 * years, 0.2), 0, 1)),
         "furrows": float(rng.uniform(0.5, 1.3)),
@@ -126,7 +126,7 @@ def _sample_hair(
         "hair_length": float(rng.uniform(0.25, 1.0)) if long else 0.0,
         "hair_wave": float(np.clip(rng.normal(0.3, 0.4), 0, 1.3)),
         "hair_phase": float(rng.uniform(0, 1)),
-        "hair_line": float(rng.uniform(0.000, 0.014)),
+        "hair_line": float(rng.uniform(0.004, 0.018)),
         "hair_recede": float(max(0.0, rng.normal(0.1 + 0.5 * (age > 0.75), 0.35))) if masculine else 0.0,
         "hair_fringe": float(rng.uniform(0.4, 1)) if not tied and rng.random() < (0.12 if masculine else 0.3) else 0.0,
         "hair_curl": float(np.clip(curl, 0, 1)),
@@ -144,11 +144,12 @@ def _sample_surroundings(rng: np.random.Generator) -> dict[str, float | Colour]:
     wall = _muted(rng, 0.10, 0.88, 0.07)
     shade = rng.uniform(0.55, 0.95)
     jacket = rng.random() < 0.3
+    collar = float(rng.uniform(0.7, 1.0)) if rng.random() < (0.7 if jacket else 0.3) else 0.0
     return {
         "garment": _colour(_muted(rng, 0.08, 0.88, 0.10)),
         "garment_b": _colour(_muted(rng, 0.06, 0.60, 0.07)),
-        "collar": float(rng.uniform(0.7, 1.0)) if rng.random() < (0.7 if jacket else 0.3) else 0.0,
-        "high_neck": float(rng.uniform(0.7, 1.0)) if rng.random() < 0.14 else 0.0,
+        "collar": collar,
+        "high_neck": float(rng.uniform(0.7, 1.0)) if collar == 0 and rng.random() < 0.2 else 0.0,
         "jacket": float(rng.uniform(0.8, 1.0)) if jacket else 0.0,
         "weave": float(rng.uniform(0.1, 1)),
         "neckline": float(rng.uniform(0, 1)),

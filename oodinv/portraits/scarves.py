@@ -4,6 +4,7 @@ import numpy as np
 
 from oodinv.portraits.heads import Head
 from oodinv.portraits.patterns import Pattern, paint
+from oodinv.portraits.pressed_hair import cap_size
 from oodinv.portraits.shapes import along, lathe, random_colour
 from oodinv.portraits.surfaces import Surface, sheet
 
@@ -14,11 +15,12 @@ def headscarf(head: Head, rng: Rng, *, pattern: Pattern = "plain", loose: float 
     """Cloth over hair, ears and neck. ``loose`` (metres) lifts it off the head, as a hood stands."""
     anchors = head.anchors
     colour, other = random_colour(rng, 0.04, 0.95), random_colour(rng, 0.04, 0.95)
-    width, depth = anchors.head_radii + np.array([0.010, 0.012]) + loose
+    size, highest = cap_size(head)
+    width, depth = size + np.array([0.010, 0.012]) + loose
     chin, brow = anchors.chin[2] - 0.012 - 0.4 * loose, anchors.head_centre[2] + rng.uniform(-0.004, 0.012) + loose
-    crown = anchors.crown[2] + 0.012 + loose
+    crown = highest + 0.012 + loose
     skin = head.skin.vertices
-    forehead = skin[np.abs(skin[:, 2] - brow) < 0.012][:, 1].min() - 0.016
+    forehead = skin[np.abs(skin[:, 2] - brow) < 0.012][:, 1].min() - 0.02
     cheeks, throat = anchors.eyes[:, 1].mean() + 0.045, anchors.chin[1] + 0.022
     back = anchors.head_centre[1] + depth
     # From the edge of the face backwards: half widths, lower and upper ends of the cross-sections.

@@ -23,26 +23,23 @@ VERTEX_CODE = "\n".join(f"{name}_v = {name};" for name in ATTRIBUTES)
 FRAGMENT_DECLARATIONS = (
     "\n".join(f"in {_NUMBERS[size]} {name}_v;" for name, size in ATTRIBUTES.items())
     + """
-float hashed(vec3 p) {
-  uvec3 q = uvec3(ivec3(floor(p)) + 32768);
-  uint h = q.x * 73856093u ^ q.y * 19349663u ^ q.z * 83492791u;
-  h = (h ^ (h >> 13u)) * 1274126177u;
-  return float((h ^ (h >> 16u)) & 65535u) / 65535.0;
-}
+float shuffled(uint h) { h = (h ^ (h >> 13u)) * 1274126177u; return float((h >> 12u) & 65535u) / 65535.0; }
+vec4 shuffled(uvec4 h) { h = (h ^ (h >> 13u)) * 1274126177u; return vec4((h >> 12u) & 65535u) / 65535.0; }
 float noise(vec3 p) {
-  vec3 f = fract(p); f = f * f * (3.0 - 2.0 * f);
-  vec2 o = vec2(0.0, 1.0);
-  vec4 near = vec4(hashed(p), hashed(p + o.yxx), hashed(p + o.xyx), hashed(p + o.yyx));
-  vec4 far = vec4(hashed(p + o.xxy), hashed(p + o.yxy), hashed(p + o.xyy), hashed(p + o.yyy));
-  vec4 m = mix(near, far, f.z);
+  vec3 i = floor(p), f = p - i; f = f * f * (3.0 - 2.0 * f);
+  uvec3 q = uvec3(ivec3(i) + 32768) * uvec3(73856093u, 19349663u, 83492791u);
+  uvec2 a = uvec2(q.x, q.x + 73856093u), b = uvec2(q.y, q.y + 19349663u);
+  uvec4 c = uvec4(a.x ^ b.x, a.y ^ b.x, a.x ^ b.y, a.y ^ b.y);
+  vec4 m = mix(shuffled(c ^ q.z), shuffled(c ^ (q.z + 83492791u)), f.z);
   return mix(mix(m.x, m.y, f.x), mix(m.z, m.w, f.x), f.y);
 }
 float streak(float x) { float i = floor(x), f = fract(x); f = f * f * (3.0 - 2.0 * f);
-  return mix(hashed(vec3(i, 3.0, 7.0)), hashed(vec3(i + 1.0, 3.0, 7.0)), f); }
+  uint k = uint(int(i) + 65536) * 73856093u;
+  return mix(shuffled(k), shuffled(k + 73856093u), f); }
 float lobe(vec3 n, vec3 v, vec3 l, float rough) {
   vec3 h = normalize(l + v);
   float a = rough * rough, nh = max(dot(n, h), 0.0), d = nh * nh * (a * a - 1.0) + 1.0;
-  float f = 0.03 + 0.97 * pow(1.0 - max(dot(v, h), 0.0), 5.0);
+  float c = 1.0 - max(dot(v, h), 0.0), f = 0.03 + 0.97 * c * c * c * c * c;
   return a * a / (d * d) * f * 0.25 * smoothstep(-0.05, 0.25, dot(n, l));
 }
 vec3 wrapped(float nl, vec3 w) { return clamp((vec3(nl) + w) / (1.0 + w), 0.0, 1.0); }
@@ -77,7 +74,7 @@ if (dot(n, v) < 0.0) n = -n;
 vec3 p = place_v * 1000.0;
 float coarse = pattern_v.x, middle = pattern_v.y, fine = noise(p * 0.8), grain = noise(p * 1.9 + 5.0);
 float lip = clamp(detail_v.x, 0.0, 1.0);
-float blotch = (coarse - 0.5) * 0.10 + (middle - 0.5) * 0.12 + (fine - 0.5) * 0.09 + (grain - 0.5) * 0.05;
+float blotch = (coarse - 0.5) * 0.10 + (middle - 0.5) * 0.12 + (fine - 0.5) * 0.12 + (grain - 0.5) * 0.06;
 albedo *= 1.0 + blotch * vec3(0.55, 1.0, 1.0) * (1.0 - 0.5 * lip);
 float red = smoothstep(0.55, 0.9, middle * 0.6 + coarse * 0.4);
 albedo *= 1.0 - red * vec3(0.0, 0.09, 0.08);
@@ -92,13 +89,14 @@ vec3 m = bumped(n, height), smooth_m = normalize(n + m);
 float nl = dot(m, l), broad = dot(n, l);
 vec3 w = mix(vec3(0.42, 0.22, 0.16), vec3(0.25), lip * 0.5);
 vec3 lit = wrapped(mix(broad, nl, 0.65), w);
-lit *= pow(vec3(seen.y), vec3(0.70, 1.05, 1.15));
-vec3 around = pow(vec3(seen.x), vec3(0.85, 1.12, 1.2));
-float facing = max(dot(m, v), 0.0), edge = pow(1.0 - facing, 3.0);
+lit *= vec3(mix(sqrt(seen.y), seen.y, 0.4), seen.y, seen.y * (0.85 + 0.15 * seen.y));
+vec3 around = seen.x * vec3(1.15 - 0.15 * seen.x, 0.88 + 0.12 * seen.x, 0.80 + 0.20 * seen.x);
+float facing = max(dot(m, v), 0.0), away = 1.0 - facing, edge = away * away * away;
 float back = clamp(dot(n, rim_direction) * 0.8 + 0.2, 0.0, 1.0);
 colour = albedo * (key_colour * lit + sky(m) * around + fill_colour * facing * around + rim_colour * back * 0.55);
 float oil = gloss_m * (0.7 + 0.6 * middle) * (1.0 - 0.75 * stubble);
-float shine = lobe(smooth_m, v, l, 0.52 - 0.10 * lip) * 0.6 + lobe(smooth_m, v, l, 0.36 - 0.07 * lip) * (oil * 3.2 + lip * 0.30);
+float shine = lobe(smooth_m, v, l, 0.52 - 0.10 * lip) * 0.6
+  + lobe(smooth_m, v, l, 0.36 - 0.07 * lip) * (oil * 3.2 + lip * 0.30);
 colour += key_colour * shine * seen.y * 0.85;
 colour += rim_colour * (lobe(m, v, rim_direction, 0.5) * 0.8 + edge * back * 0.12);
 colour += (sky(reflect(-v, m)) * around) * (0.02 + 0.20 * edge + 0.02 * lip) * (0.5 + 2.0 * oil);
@@ -120,17 +118,17 @@ vec3 t1 = normalize(t + (0.12 + 0.25 * (strand - 0.5)) * n), t2 = normalize(t + 
 float tl = dot(t, l), sinl = sqrt(max(1.0 - tl * tl, 0.0));
 float front = smoothstep(-0.55, 0.75, dot(n, l));
 vec3 h = normalize(l + v); float th1 = dot(t1, h), th2 = dot(t2, h);
-float s1 = pow(max(1.0 - th1 * th1, 0.0), 55.0), s2 = pow(max(1.0 - th2 * th2, 0.0), 14.0);
+float s1 = exp2(-80.0 * th1 * th1), s2 = exp2(-20.0 * th2 * th2);
 float depth = seen.x;
 colour = albedo * (key_colour * (0.25 + 0.75 * sinl) * front * 0.85 * mix(0.30, 1.0, seen.y)
   + sky(n) * depth + fill_colour * depth * (0.3 + 0.7 * max(dot(n, v), 0.0)));
 vec3 tint = sqrt(albedo);
-colour += key_colour * front * seen.y * depth * gloss_m * (0.16 * s1 * (0.5 + strand) * mix(vec3(1.0), tint, 0.4)
-  + 0.55 * s2 * albedo * (0.4 + strand));
+colour += key_colour * front * seen.y * depth * gloss_m * (0.24 * s1 * (0.5 + strand) * mix(vec3(1.0), tint, 0.4)
+  + 0.75 * s2 * albedo * (0.4 + strand));
 vec3 hr = normalize(rim_direction + v); float tr = dot(t1, hr);
 float rim = smoothstep(-0.1, 0.7, dot(n, rim_direction));
-float thin = pow(1.0 - abs(dot(n, v)), 2.0);
-colour += rim_colour * rim * depth * (pow(max(1.0 - tr * tr, 0.0), 20.0) * 0.15 * tint + albedo * (0.5 + 1.2 * thin));
+float thin = 1.0 - abs(dot(n, v)); thin *= thin;
+colour += rim_colour * rim * depth * (exp2(-28.0 * tr * tr) * 0.15 * tint + albedo * (0.5 + 1.2 * thin));
 colour += sky(n) * depth * gloss_m * tint * 0.012;
 """
 )

@@ -140,6 +140,8 @@ class Stage:
         actor = self._vtk.vtkActor()
         actor.SetMapper(mapper)
         actor.GetProperty().LightingOff()
+        # A head's far side is never seen; other surfaces may be open sheets.
+        actor.GetProperty().SetBackfaceCulling(surface.material == "skin")
         program = actor.GetShaderProperty()
         program.AddVertexShaderReplacement("//VTK::Normal::Dec", True, shading.VERTEX_DECLARATIONS, False)
         program.AddVertexShaderReplacement("//VTK::Normal::Impl", True, shading.VERTEX_CODE, False)

@@ -93,8 +93,10 @@ def ribbons(
     rounded = normals.astype(np.float32)[:, :, None] + 0.45 * edge[:, None] * side[:, :, None]
     rounded /= np.maximum(np.sqrt((rounded**2).sum(-1, keepdims=True)), 1e-9)
     index = np.arange(count * points * 2).reshape(count, points, 2)
+    # Nearest first: a renderer then skips what lies behind them.
+    index = index[np.argsort(-(curves[:, points // 2] @ view.astype(np.float32)), kind="stable")]
     a, b, c, d = index[:, :-1, 0], index[:, :-1, 1], index[:, 1:, 1], index[:, 1:, 0]
-    faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
+    faces = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], axis=2).reshape(-1, 3)
     light = np.ones((count, points, 2, 2), np.float32)
     light[..., 0] = depth[..., None]
 

@@ -7,7 +7,7 @@ background is laid in behind the coverage before averaging.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt8, UInt16
 
 from oodinv.portraits.accessories import Design, accessory_overlay, accessory_surfaces, find_design
 from oodinv.portraits.anny_mesh import AnnyMesh
@@ -84,7 +84,7 @@ class Studio:
         design = None if accessory is None else find_design(accessory, seed)
         head = build_head(self._mesh, params)
         passes = self._shoot(head, params, design, size=size, seed=seed)
-        photo, accessory_mask = average_down(in_front(passes, refine(scenery))), average_down(passes.things)
+        photo, accessory_mask = _before(passes, np.round(scenery * 255).astype(np.uint8)), average_down(passes.things)
         over = None if design is None else accessory_overlay(design, size, seed)
         if over is not None:
             photo, accessory_mask = lay_over(photo, over), over.alpha
@@ -126,6 +126,12 @@ def _check_size(size: int) -> None:
         raise PortraitsError(f"a portrait needs a size of at least 16 pixels, got {size}")
 
 
+def _before(passes: Passes, scenery: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
+    """The same as ``average_down(in_front(passes, refine(scenery)))``, where fine pixels without coverage are black."""
+    bare = SUPERSAMPLING**2 - _summed((passes.coverage > 0).view(np.uint8))
+    return ((_summed(passes.lit) + bare[..., None] * scenery + 2) // 4).astype(np.uint8)
+
+
 def in_front(passes: Passes, fine: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
     """Fine pixels of a scene before fine pixels of a background: each is one or the other, never a mixture."""
     return np.where(passes.coverage[..., None] > 0, passes.lit, fine)
@@ -138,9 +144,12 @@ def refine(scenery: Float[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "f
 
 def average_down(fine: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
     """Mean of each block of 2 x 2 fine pixels, rounded."""
-    wide = fine.astype(np.uint16)
-    total = wide[0::2, 0::2] + wide[1::2, 0::2] + wide[0::2, 1::2] + wide[1::2, 1::2]
-    return ((total + 2) // 4).astype(np.uint8)
+    return ((_summed(fine) + 2) // 4).astype(np.uint8)
+
+
+def _summed(fine: UInt8[np.ndarray, "..."]) -> UInt16[np.ndarray, "..."]:
+    rows = np.add(fine[0::2], fine[1::2], dtype=np.uint16)
+    return rows[:, 0::2] + rows[:, 1::2]
 
 
 def _camera(head: Head, params: PortraitParams) -> Camera:

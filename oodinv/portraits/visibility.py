@@ -69,7 +69,7 @@ def surrounding(
     receivers: Float[np.ndarray, "receivers 3"],
     normals: Float[np.ndarray, "receivers 3"],
     occluders: Float[np.ndarray, "occluders 3"],
-    directions: int = 12,
+    directions: int = 10,
 ) -> Float[np.ndarray, " receivers"]:
     """Share of the light from all around that arrives, weighted by the cosine to the normal, 0 … 1."""
     index = np.arange(directions) + 0.5
