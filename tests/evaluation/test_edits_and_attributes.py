@@ -12,7 +12,7 @@ from oodinv.evaluation.judges import Judges
 from oodinv.evaluation.settings import Settings
 from oodinv.evaluation.tally import Quantity
 
-EDITS = Settings(parts=("edits",), edit_count=3, batch=2)
+EDITS = Settings(parts=("edits",), edit_count=3, batch=3)
 
 
 def error(found, region, method, group="all", bundle="b"):

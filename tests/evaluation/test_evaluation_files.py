@@ -14,12 +14,13 @@ from oodinv.evaluation.judges import Judges, load_judges
 from oodinv.evaluation.names import short_names
 from oodinv.evaluation.run import run_evaluation
 from oodinv.evaluation.settings import Settings
-from oodinv.evaluation.sheets import draw_sheets
+from oodinv.evaluation.sheets import dataset_sheet, draw_sheets
 from oodinv.evaluation.write import read_rows, write_evaluation
 from oodinv.metrics.lpips import ALEX, Lpips
 from oodinv.training.card import MEASURED as HEADING_OF_TRAINING
+from oodinv.training.data import Dataset
 
-FEW = Settings(edit_count=1, generator_count=2, batch=4, strengths=(-1.0, 2.0), scales=(1, 4))
+FEW = Settings(edit_count=1, generator_count=2, batch=8, strengths=(-1.0, 2.0), scales=(1, 4))
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +78,10 @@ def test_every_sample_has_a_row_of_its_own(written):
 
 
 def test_sheets_show_what_there_is(tiny, portraits, photos):
-    sheets = draw_sheets({"tiny": tiny}, {"portraits": portraits, "photos": photos}, FEW)
-    assert set(sheets) == {
-        "dataset portraits", "dataset photos", "samples tiny", "masks tiny portraits", "masks tiny photos",
-        "edits tiny portraits", "edits tiny photos",
-    }  # fmt: skip
+    sheets = draw_sheets({"tiny": tiny}, {"photos": photos}, FEW)
+    assert set(sheets) == {"dataset photos", "samples tiny", "masks tiny photos", "edits tiny photos"}
+    # Four without accessory, four with one beside their masks, six pairs.
+    assert dataset_sheet(portraits, tile=32).height > 5 * 32 > dataset_sheet(photos, tile=32).height
     width, height = sheets["samples tiny"].size
     assert width > 8 * 144 and height > 5 * 144
 
@@ -131,7 +131,7 @@ def test_lpips_weights_are_converted_from_the_published_names_and_judge(tmp_path
         convert_lpips(tmp_path / "alex.pth", tmp_path / "alexnet.pth", out)
 
 
-def test_wrong_files_and_folders_are_named(tmp_path, tiny, portraits):
+def test_wrong_files_and_folders_are_named(tmp_path, tiny):
     (tmp_path / "text.safetensors").write_text("no tensors")
     with pytest.raises(EvaluationError, match="is not a safetensors file"):
         load_judges(lpips=tmp_path / "text.safetensors")
@@ -142,7 +142,8 @@ def test_wrong_files_and_folders_are_named(tmp_path, tiny, portraits):
     (tmp_path / "file").write_text("")
     with pytest.raises(EvaluationError, match="cannot be made"):
         run_evaluation(["embedded"], ["x"], tmp_path / "file" / "out")
-    with pytest.raises(EvaluationError, match=r"crops of 64 px, bundle big needs 128"):
-        evaluate({"big": Inverter.from_bundle("embedded")}, {"d": portraits})
+    small = Dataset.from_arrays(crops=np.zeros((1, 3, 16, 16), np.uint8))
+    with pytest.raises(EvaluationError, match=r"crops of 16 px, bundle tiny needs 32"):
+        evaluate({"tiny": tiny}, {"d": small})
     with pytest.raises(EvaluationError, match="is not the table"):
         read_rows(tmp_path / "file")

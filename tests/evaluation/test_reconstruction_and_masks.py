@@ -12,7 +12,7 @@ from oodinv.evaluation.settings import Settings
 from oodinv.evaluation.table import markdown
 from oodinv.evaluation.tally import Quantity
 
-ONLY = Settings(parts=("reconstruction",), batch=3)
+ONLY = Settings(parts=("reconstruction",), batch=8)
 
 
 def quantity(region, method, metric):
