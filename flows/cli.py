@@ -307,6 +307,85 @@ def bundle_export(name: str, layout: Any, out: Path) -> None:
     click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
 
+@main.command()
+@click.argument("kind", type=click.Choice(["generator", "encoder", "decomposition", "directions", "regressor"]))
+@click.option(
+    "--data",
+    multiple=True,
+    required=True,
+    metavar="DIR",
+    help="Portraits with masks and labels, or any folder of square crops of faces; repeat to join several.",
+)
+@click.option("--out", required=True, metavar="DIR", help="Checkpoints, log and result; a training in it is continued.")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=DIR",
+    help="What was trained before: generator=DIR, encoder=DIR, regressor=DIR.",
+)
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="YAML with what differs from the recipe.",
+)
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Such as training.batch=16; repeat.")
+@click.option("--seconds", type=float, help="Save and stop after so long; the same command goes on.")
+@click.option("--workers", type=int, help="Processes that share every batch, by Ray Train.  [default: 1]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto]")
+@click.option("--save-every", type=int, metavar="STEPS", help="[default: 500]")
+@click.option("--log-every", type=int, metavar="STEPS", help="[default: 50]")
+@click.option("--grid-every", type=int, metavar="STEPS", help="[default: 500]")
+@click.option("--tensorboard/--no-tensorboard", default=None, help="Curves and pictures in OUT/tensorboard.")
+@click.option("--dry-run", is_flag=True, help="Print the whole configuration and do nothing.")
+@_plain_errors
+def train(
+    kind: str,
+    inputs: tuple[str, ...],
+    config: Path | None,
+    assignments: tuple[str, ...],
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    """Train a generator, an encoder, a decomposition, directions or a regressor of attributes.
+
+    oodinv train generator --data portraits --out trained/generator
+
+    A training that was stopped, or killed, goes on from its last checkpoint when the same command is run again.
+    """
+    from flows.environment import quiet_and_local
+    from flows.read_config import read_settings
+    from flows.read_request import checked
+    from flows.train_request import TrainRequest
+
+    given = options | {
+        "kind": kind,
+        "inputs": _named(inputs, "--input"),
+        "settings": read_settings(config, assignments),
+    }
+    request = checked(TrainRequest, {name: value for name, value in given.items() if value is not None})
+    quiet_and_local()
+    from flows.terminal import warnings_in_terminal
+    from flows.train import TrainingStopped, told, training_job
+    from flows.train import train as run
+
+    job = training_job(request)  # refused here, before an orchestrator is started for it
+    if dry_run:
+        import json
+        from dataclasses import asdict
+
+        click.echo(json.dumps(asdict(job.config), indent=1))
+        return
+    try:
+        with warnings_in_terminal():
+            result = run(request)
+    except TrainingStopped as stopped:
+        click.echo(f"oodinv: {stopped}", err=True)
+        sys.exit(INFRASTRUCTURE)
+    click.echo(told(result, request.out))
+
+
 @main.group()
 def portraits() -> None:
     """The synthetic portrait studio."""

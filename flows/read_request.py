@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from flows.request import AugmentRequest
+
+Request = TypeVar("Request", bound=BaseModel)
 
 
 class RequestError(ValueError):
@@ -31,17 +33,26 @@ def read_request(path: Path | None, options: Mapping[str, Any]) -> AugmentReques
         if not isinstance(loaded, dict):
             raise RequestError(f"{path} must hold fields like `source: photos`, got {type(loaded).__name__}")
         fields = loaded
+    return checked(AugmentRequest, fields | dict(options))
+
+
+def checked(model: type[Request], fields: Mapping[str, Any]) -> Request:
+    """A request of these fields.
+
+    Raises:
+        RequestError: A field is missing, unknown or out of range.
+    """
     try:
-        return AugmentRequest.model_validate(fields | dict(options))
+        return model.model_validate(fields)
     except ValidationError as error:
-        raise RequestError("\n".join(_line(problem) for problem in error.errors())) from error
+        raise RequestError("\n".join(_line(problem, model) for problem in error.errors())) from error
 
 
-def _line(problem: Any) -> str:
+def _line(problem: Any, model: type[BaseModel]) -> str:
     name = ".".join(str(part) for part in problem["loc"]) or "request"
     option = {"edits": "--edit"}.get(name, "--" + name.replace("_", "-"))
     if problem["type"] == "missing":
         return f"{option} is needed"
     if problem["type"] == "extra_forbidden":
-        return f"unknown field {name!r}: expected some of {', '.join(AugmentRequest.model_fields)}"
+        return f"unknown field {name!r}: expected some of {', '.join(model.model_fields)}"
     return f"{option}: {problem['msg'].removeprefix('Value error, ')}, got {str(problem['input'])[:80]!r}"

@@ -3,13 +3,13 @@
 from typing import Literal
 
 _USER = {
-    "BundleError", "DatasetError", "DetectorUnavailable", "EditError", "LedgerError", "LocationError", "PhotoError",
-    "PortraitsError", "RequestError", "PhotoCommandError", "NoOffscreenGl", "PickleRefused",
-    "EvaluationError",
+    "BundleError", "CheckpointError", "DatasetError", "DetectorUnavailable", "EditError", "EvaluationError",
+    "FolderInUse", "LedgerError", "LocationError", "NoOffscreenGl", "PhotoCommandError", "PhotoError",
+    "PickleRefused", "PortraitsError", "RequestError", "TrainingDiverged", "TrainingError",
 }  # fmt: skip
 _INFRASTRUCTURE = {
     "BooksBroken", "ClusterLost", "ClusterUnavailable", "Fatal", "NothingDone", "ObjectMissing", "OrchestratorLost",
-    "OutcomeUnknown", "PartInvalid", "StoreError",
+    "OutcomeUnknown", "PartInvalid", "StoreError", "DiskFull",
 }  # fmt: skip
 
 

@@ -30,13 +30,16 @@ It is meant for trying, testing and developing; bring your own bundle for work.
 * Generator: the latent of a portrait is its own standardised parameter vector; weighted L1 at three scales,
   {steps["low"]} images at 64 pixels and {steps["high"]} at 128{_adversarial(steps["adversarial"])}. Mapping rate
   multiplier 0.3. Moving average of the weights.
-* Encoder: {steps["encoder"]} images; L1 at three scales on the person, distance to the true style, occlusions pasted
-  over 40 % of the crops and not reconstructed.
-* Decomposition: {steps["decomposition"]} images; the paper's image and mask terms, the error of the aligned image where
-  the truth is in domain, and the cross-entropy with the true mask (rendered accessories, background, pasted shapes).
-  The detector sees the crop and the plain reconstruction's error.
-* Directions: regression of the styles on all labels at once; +1 is one standard deviation of the attribute among the
-  training portraits. Noise is fixed.
+* Encoder: {steps["encoder"]} images; squared error, L1 of colours and edges at three scales on the person, distance
+  to the true style, a latent discriminator, layers joining one after the other; occlusions pasted over 40 % of the
+  crops and not reconstructed.
+* Decomposition: {steps["decomposition"]} images; the paper's image and mask terms; with the true masks (rendered
+  accessories, background, occlusions of many shapes and surfaces pasted over 60 % of the crops) the cross-entropy
+  balanced between accessory, person and background, the soft overlap of the accessory inside the silhouette, and the
+  error on the person where it is seen. The detector sees the crop and the plain reconstruction's error.
+* Directions: regression of the styles on all labels at once, combined so that each moves its own attribute and as
+  little as possible of the others, as a regressor reads them off drawn faces; +1 is one standard deviation of the
+  attribute among the training portraits. Noise is fixed.
 {f"* {note}" if note else ""}
 
 {MEASURED}

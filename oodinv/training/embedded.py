@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from oodinv.bundles.bundle import Bundle, save_bundle
 from oodinv.bundles.spec import decomposition_config
 from oodinv.models.decomposition import Choices, Decomposition, DecompositionConfig
@@ -21,12 +19,18 @@ from oodinv.models.inversion import InversionModel
 from oodinv.models.stylegan2 import GeneratorConfig
 from oodinv.training.card import write_card
 from oodinv.training.data import Dataset, join_datasets, open_dataset
-from oodinv.training.decomposition import DecompositionTraining, train_decomposition
-from oodinv.training.directions import fit_directions
-from oodinv.training.encoder import EncoderTraining, train_encoder
-from oodinv.training.generator import GeneratorTraining, Latents, Phase, known_params, train_generator
+from oodinv.training.decomposition import train_decomposition
+from oodinv.training.direction_finding import DirectionSearch, DirectionTrainer, FoundDirection
+from oodinv.training.encoder import train_encoder
+from oodinv.training.generator import GeneratorTraining, train_generator
+from oodinv.training.latents import Latents, PortraitLatents, known_params
+from oodinv.training.loop import run_training
+from oodinv.training.phases import Phase
+from oodinv.training.presets import improved
+from oodinv.training.regressor import RegressorTraining, train_regressor
 
-EDITS = ("smile", "age", "gender", "yaw")
+EDITS = ("smile", "age", "gender", "yaw", "mouth_open")
+"""Those of them that the portraits have labels of."""
 LEVELS = (16, 32, 64)
 SIZE = 128
 
@@ -42,6 +46,8 @@ class Recipe:
     adversarial: int = 0
     """At 128 pixels, with the adversarial loss; 0 leaves that phase out."""
     encoder: int = 16_000
+    regressor: int = 30_000
+    """Measures the directions; it is no part of the bundle."""
     decomposition: int = 5_000
 
 
@@ -85,8 +91,10 @@ def slim_decomposition(generator: GeneratorConfig, encoder: EncoderConfig) -> De
     )
 
 
-def train(clean: Dataset, worn: Dataset, recipe: Recipe, work: Path) -> tuple[InversionModel, dict[str, torch.Tensor]]:
-    """Train generator, encoder and decomposition, and fit the directions.
+def train(
+    clean: Dataset, worn: Dataset, recipe: Recipe, work: Path
+) -> tuple[InversionModel, dict[str, FoundDirection]]:
+    """Train generator, encoder and decomposition, and find the directions.
 
     Args:
         clean: Portraits without accessories before plain backgrounds.
@@ -103,26 +111,35 @@ def train(clean: Dataset, worn: Dataset, recipe: Recipe, work: Path) -> tuple[In
     if recipe.adversarial:
         phases += (Phase(resolution=128, images=recipe.adversarial, adversarial=0.3, rate=1e-3, final_rate=3e-4),)
     generator = train_generator(clean, config, GeneratorTraining(phases=phases), work / "generator").eval()
-    latents = Latents(params)
-    with torch.inference_mode():
-        w = generator.mapping(latents(params))
-    directions = fit_directions(w.clone(), clean.labels, EDITS)
     both = join_datasets([clean, worn])
+    latents, source = Latents(params), PortraitLatents(known_params(both), noise=0.03)
+    source.standardise = latents
+    preset = improved()
     encoder = train_encoder(
-        both, generator, latents, encoder_config(config), EncoderTraining(images=recipe.encoder), work / "encoder"
+        both,
+        generator,
+        encoder_config(config),
+        replace(preset.encoder, images=recipe.encoder),
+        work / "encoder",
+        latents=latents,
+        source=source,
     )
     shape = slim_decomposition(config, encoder.config)
     model = InversionModel(encoder, generator, Decomposition(shape))
     # Half of each batch from the worn dataset, so that a third or more of the crops carries an accessory.
     balanced = join_datasets([worn, clean.subset(slice(len(worn)))])
-    model.decomposition = train_decomposition(
-        balanced, model, shape, DecompositionTraining(images=recipe.decomposition), work / "decomposition"
-    )
-    return model.eval().requires_grad_(False), directions
+    decomposition = replace(preset.decomposition, images=recipe.decomposition)
+    model.decomposition = train_decomposition(balanced, model, shape, decomposition, work / "decomposition")
+    regressor = train_regressor(both, work / "regressor", RegressorTraining(images=recipe.regressor))
+    names = tuple(name for name in EDITS if name in regressor.config.labels)
+    search = DirectionTrainer(clean, generator, DirectionSearch(names=names), latents=latents, regressor=regressor)
+    run_training(search, steps=search.steps, folder=work / "directions")
+    search.write(work / "directions")
+    return model.eval().requires_grad_(False), search.found()
 
 
 def write_bundle(
-    out: Path, model: InversionModel, directions: dict[str, torch.Tensor], card: str, *, version: str
+    out: Path, model: InversionModel, directions: dict[str, FoundDirection], card: str, *, version: str
 ) -> Bundle:
     """Store the trained model as a bundle folder."""
     assert isinstance(model.encoder, Encoder) and model.decomposition is not None
@@ -146,15 +163,21 @@ def write_bundle(
                     "space": "w",
                     "layers": every_layer,
                     "unit": "1 = one standard deviation of the attribute among the training portraits",
-                    "safe_range": [-2, 2],
+                    "safe_range": list(found.safe_range),
                 }
-                for name in directions
+                for name, found in directions.items()
             }
         },
         "licence": "Apache-2.0",
         "provenance": "Trained by this project on portraits it renders itself (oodinv.portraits, CC0 assets); card.md",
     }
-    return save_bundle(out, fields=fields, model=model, directions=directions, card=card)
+    return save_bundle(
+        out,
+        fields=fields,
+        model=model,
+        directions={name: found.tensor for name, found in directions.items()},
+        card=card,
+    )
 
 
 def main() -> None:

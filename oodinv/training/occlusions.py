@@ -1,102 +1,130 @@
-"""Synthetic occlusions with known alpha: shapes and textures of many kinds pasted over a face.
+"""Synthetic occlusions with known alpha, pasted over any face: shapes and textures of many kinds.
 
-A detector supervised on few accessories learns those accessories; pasted shapes with stripes, checks, noise,
-gradients and pieces of other photos make it learn what "not drawn by the generator" looks like.
+A detector supervised on few accessories learns those accessories. Shapes and surfaces drawn independently of each
+other, with hard and soft borders, shading as of solid things, transparency, skin colour and pieces of photographs make
+it learn what "not drawn by the generator" looks like.
 """
 
-import math
+from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+
+from oodinv.training.dice import Dice
+from oodinv.training.occlusion_shapes import SHAPES, grid
+from oodinv.training.occlusion_textures import TEXTURES, Scene
+
+LAYERS = (1, 1, 2, 2, 3)
+"""How many shapes a covered crop gets, each as likely as its place here."""
+TRANSLUCENT_SHARE = 0.12
 
 
 def paste_occlusions(
-    crop: Float[Tensor, "batch 3 size size"], *, share: float, rng: torch.Generator
+    crop: Float[Tensor, "batch 3 size size"],
+    *,
+    share: float,
+    rng: torch.Generator,
+    photographs: Float[Tensor, "photographs 3 size size"] | None = None,
 ) -> tuple[Float[Tensor, "batch 3 size size"], Float[Tensor, "batch 1 size size"]]:
     """Cover a random share of the crops.
+
+    All random numbers come from `rng`, a generator of the processor: the same state covers the same crops alike on
+    every device, up to rounding.
 
     Args:
         crop: Images in [-1, 1].
         share: Probability that a crop is covered; a covered crop gets one to three shapes.
         rng: Source of randomness.
+        photographs: Pictures of anything that pieces are taken from, besides the other crops of the batch; None =
+            from these only.
 
     Returns:
-        The covered crops and the exact alpha of what was pasted.
+        The covered crops, channels last, and the exact alpha of what was pasted.
     """
     batch, _, size, _ = crop.shape
-    covered, alpha = [], []
-    for index in range(batch):
-        image, total = crop[index], crop.new_zeros(1, size, size)
-        if _uniform(rng) < share:
-            for _ in range(1 + int(_uniform(rng) * 3)):
-                shape = _shape(size, rng)
-                donor = crop[(index + 1 + int(_uniform(rng) * (batch - 1))) % batch]
-                image = shape * _texture(size, donor, rng) + (1 - shape) * image
-                total = torch.maximum(total, shape)
-        covered.append(image)
-        alpha.append(total)
-    stacked = torch.stack(covered).contiguous(memory_format=torch.channels_last)
-    return stacked, torch.stack(alpha)
+    dice = Dice(rng, crop.device)
+    layers = torch.tensor(LAYERS)[dice.choice(batch, len(LAYERS))] * (dice.share(batch) < share)
+    image, total = crop, crop.new_zeros(batch, 1, size, size)
+    for depth in range(max(LAYERS)):
+        # One layer of all crops that have one: each kind of shape and texture is drawn for its crops at once.
+        index = torch.nonzero(layers > depth)[:, 0]
+        if not len(index):
+            continue
+        on_device = index.to(crop.device)
+        below = image[on_device]
+        alpha, shade = _outlines(size, dice, len(index))
+        colours = _surfaces(Scene(crop=below, donor=_donors(crop, index, dice, photographs)), dice, len(index))
+        colours = (colours * shade).clamp(-1, 1)
+        image = image.index_copy(0, on_device, below + alpha * (colours - below))
+        total = total.index_copy(0, on_device, 1 - (1 - total[on_device]) * (1 - alpha))
+    return image.contiguous(memory_format=torch.channels_last), total
 
 
-def _uniform(rng: torch.Generator, low: float | int = 0, high: float | int = 1) -> float:
-    return low + (high - low) * torch.rand((), generator=rng).item()
+def _outlines(size: int, dice: Dice, n: int) -> tuple[Float[Tensor, "n 1 size size"], Float[Tensor, "n 1 size size"]]:
+    """Alpha and shading of one layer."""
+    x, y = grid(size, dice.device)
+    distance = _by_kind(SHAPES, n, dice, lambda shape, count: shape(x, y, dice, count))
+    # Half a pixel to a few: drawn sharp, out of focus, or frayed.
+    softness = dice.log_uniform(n, 0.5, 2.0) + dice.chance(n, 0.2) * dice.uniform(n, 0, 0.04 * size)
+    alpha = (0.5 - distance * size / 2 / softness / 2).clamp(0, 1)
+    alpha = alpha * torch.where(
+        dice.chance(n, TRANSLUCENT_SHARE) > 0, dice.uniform(n, 0.3, 0.9), torch.ones_like(softness)
+    )
+    return alpha[:, None], _solid(distance, dice, n)[:, None]
 
 
-def _shape(size: int, rng: torch.Generator) -> Float[Tensor, "1 size size"]:
-    """Anti-aliased ellipse, box, bar, ring, blob or band, somewhere over the face."""
-    axis = (torch.arange(size) + 0.5) / size * 2 - 1
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    angle = _uniform(rng, 0, math.pi)
-    dx, dy = x - _uniform(rng, -0.7, 0.7), y - _uniform(rng, -0.7, 0.8)
-    u, v = dx * math.cos(angle) + dy * math.sin(angle), -dx * math.sin(angle) + dy * math.cos(angle)
-    a, b = _uniform(rng, 0.06, 0.45), _uniform(rng, 0.06, 0.45)
-    kind = int(_uniform(rng) * 6)
-    if kind == 0:
-        distance = ((u / a) ** 2 + (v / b) ** 2).sqrt() - 1
-    elif kind == 1:
-        distance = torch.maximum((u / a).abs(), (v / b).abs()) - 1
-    elif kind == 2:
-        distance = ((v / (0.25 * b)).abs() - 1) * 0.5 + F.relu(u.abs() - 3 * a)
-    elif kind == 3:
-        distance = (((u / a) ** 2 + (v / b) ** 2).sqrt() - 1).abs() - _uniform(rng, 0.08, 0.3)
-    elif kind == 4:
-        phi = torch.atan2(v, u)
-        wobble = 1 + 0.3 * torch.sin(3 * phi + angle) + 0.2 * torch.sin(5 * phi + 7 * angle)
-        distance = ((u / a) ** 2 + (v / b) ** 2).sqrt() - wobble
-    else:
-        # A band across the crop, as a hat's rim, a scarf or a mask has.
-        edge, height = _uniform(rng, -1, 0.9), _uniform(rng, 0.08, 0.5)
-        tilt = _uniform(rng, -0.2, 0.2)
-        distance = ((y + tilt * x - edge).abs() - height) / height
-    softness = size * min(a, b) / 2
-    return torch.sigmoid(-distance * softness * 2)[None]
+def _solid(distance: Float[Tensor, "n size size"], dice: Dice, n: int) -> Float[Tensor, "n size size"]:
+    """Brightness of a body that swells over its outline, lit from one side; 1 everywhere for half of them."""
+    shade = torch.ones_like(distance)
+    swollen = torch.nonzero(dice.share(n) < 0.5)[:, 0].to(distance.device)
+    count, distance = len(swollen), distance[swollen]
+    depth, angle, strength = (
+        dice.log_uniform(count, 0.04, 0.4),
+        dice.uniform(count, 0, 6.2832),
+        dice.uniform(count, 0.1, 0.6),
+    )
+    height = depth * (1 - (1 + distance / depth).clamp(0, 1).square()).clamp_min(1e-4).sqrt()
+    across, down = torch.gradient(height, spacing=2 / distance.shape[-1], dim=(2, 1))
+    lit = (across * angle.cos() + down * angle.sin()) / (1 + across.square() + down.square()).sqrt()
+    shade[swollen] = 1 + strength * lit
+    return shade
 
 
-def _texture(size: int, donor: Tensor, rng: torch.Generator) -> Float[Tensor, "3 size size"]:
-    """Plain, striped, checked, noisy or shaded colour, or a piece of another photo."""
-    first, second = (torch.rand(3, 1, 1, generator=rng) * 2 - 1 for _ in range(2))
-    axis = torch.arange(size) / size
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    kind = int(_uniform(rng) * 6)
-    if kind == 0:
-        mix = torch.zeros(size, size)
-    elif kind == 1:
-        angle, frequency = _uniform(rng, 0, math.pi), _uniform(rng, 3, 20)
-        mix = ((x * math.cos(angle) + y * math.sin(angle)) * frequency % 1 > 0.5).float()
-    elif kind == 2:
-        frequency = _uniform(rng, 2, 12)
-        mix = (((x * frequency).floor() + (y * frequency).floor()) % 2).float()
-    elif kind == 3:
-        cells = int(_uniform(rng, 3, size // 4))
-        noise = torch.rand(1, 1, cells, cells, generator=rng)
-        mix = F.interpolate(noise, (size, size), mode="bilinear", align_corners=False)[0, 0]
-    elif kind == 4:
-        mix = x * _uniform(rng) + y * _uniform(rng)
-    else:
-        shift = (int(_uniform(rng) * size), int(_uniform(rng) * size))
-        return torch.roll(donor, shift, dims=(1, 2)) * _uniform(rng, 0.6, 1.0)
-    shade = 1 - _uniform(rng, 0, 0.5) * (y - 0.5).abs()
-    return ((first + (second - first) * mix) * shade).clamp(-1, 1)
+def _surfaces(scene: Scene, dice: Dice, n: int) -> Float[Tensor, "n 3 size size"]:
+    kinds = dice.choice(n, len(TEXTURES))
+    out = torch.empty_like(scene.crop)
+    for kind, index in _groups(kinds):
+        where = index.to(scene.crop.device)
+        part = Scene(crop=scene.crop[where], donor=scene.donor[where])
+        out[where] = TEXTURES[kind](part, dice, len(index))
+    return out
+
+
+def _donors(
+    crop: Float[Tensor, "batch 3 size size"], index: Int[Tensor, " n"], dice: Dice, photographs: Tensor | None
+) -> Float[Tensor, "n 3 size size"]:
+    """Another crop of the batch for each, or one of the photographs for half of them."""
+    batch = len(crop)
+    others = (index + 1 + dice.choice(len(index), max(batch - 1, 1))) % batch
+    donors = crop[others.to(crop.device)]
+    if photographs is None:
+        return donors
+    chosen = photographs[dice.choice(len(index), len(photographs)).to(photographs.device)].to(crop.device)
+    return torch.where(dice.chance(len(index), 0.5)[:, None] > 0, chosen, donors)
+
+
+def _by_kind(
+    makers: Sequence[Callable[..., Tensor]], n: int, dice: Dice, make: Callable[[Callable[..., Tensor], int], Tensor]
+) -> Tensor:
+    parts, order = [], []
+    for kind, index in _groups(dice.choice(n, len(makers))):
+        parts.append(make(makers[kind], len(index)))
+        order.append(index)
+    joined = torch.cat(parts)
+    return joined[torch.argsort(torch.cat(order)).to(joined.device)]
+
+
+def _groups(kinds: Int[Tensor, " n"]) -> list[tuple[int, Int[Tensor, " _"]]]:
+    """Which images have each kind that occurs, in order."""
+    return [(int(kind), torch.nonzero(kinds == kind)[:, 0]) for kind in kinds.unique(sorted=True)]

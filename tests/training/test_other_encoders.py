@@ -2,6 +2,7 @@ import torch
 from tiny_encoders import FEATURESTYLE, RESTYLE, model_with
 
 from oodinv.training.decomposition import DecompositionTraining, train_decomposition
+from oodinv.training.loop import LoopOptions
 
 TRAINING = DecompositionTraining(images=4, batch=4, ema_images=4.0)
 
@@ -17,7 +18,9 @@ def drawn_while_training(pack, folder, encoder):
 
     model.generator.synthesise = spied
     before = {name: tensor.clone() for name, tensor in model.encoder.state_dict().items()}
-    learned = train_decomposition(pack, model, model.decomposition.config, TRAINING, folder)
+    learned = train_decomposition(
+        pack, model, model.decomposition.config, TRAINING, folder, options=LoopOptions(progress=False)
+    )
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.encoder.state_dict().items())
     assert all(torch.isfinite(parameter).all() for parameter in learned.parameters())
     return calls

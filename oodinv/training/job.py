@@ -1,0 +1,72 @@
+"""A training that can be sent to another process: what to train, from what, where to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from oodinv.training import parallel
+from oodinv.training.data import Dataset, open_dataset
+from oodinv.training.errors import TrainingError
+from oodinv.training.loop import Listener, LoopOptions, TrainingResult, run_training
+from oodinv.training.recipes import Inputs, recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob:
+    """One training. `out` holds its state, and when it has ended what was learned."""
+
+    kind: str
+    config: Any
+    """Of the kind's recipe."""
+    data: tuple[Path, ...]
+    out: Path
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    device: str = "auto"
+    """cpu, cuda, or auto = a GPU where there is one."""
+    options: LoopOptions = LoopOptions()  # noqa: RUF009 (frozen)
+
+
+def run_job(job: TrainingJob, listeners: Sequence[Listener] = ()) -> TrainingResult:
+    """Run or resume a training in this process; when all steps are done, write what was learned.
+
+    Raises:
+        DatasetError: The pictures cannot be used.
+        TrainingError: There is no such training, an input is missing, or configuration and pictures do not fit.
+        Exception: See `run_training`.
+    """
+    chosen = recipe(job.kind)
+    device = find_device(job.device)
+    data = _opened(job, chosen.size(job.config))
+    prepared = chosen.build(job.config, data, Inputs(device=device, folders=job.inputs))
+    result = run_training(
+        prepared.trainer, steps=prepared.steps, folder=job.out, options=job.options, listeners=listeners
+    )
+    if result.finished and parallel.rank() == 0:
+        prepared.write(job.out)
+    return result
+
+
+def find_device(name: str) -> torch.device:
+    """The device of a name.
+
+    Raises:
+        TrainingError: It is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("device cuda was asked for, and torch finds no GPU here: choose cpu, or auto")
+    if name not in ("cpu", "cuda"):
+        raise TrainingError(f"device must be auto, cpu or cuda, got {name!r}")
+    return torch.device(name)
+
+
+def _opened(job: TrainingJob, size: int | None) -> Dataset:
+    """The pictures; of several processes the first one reads them through, the others find them read."""
+    if parallel.rank() == 0:
+        data = open_dataset(job.data, size=size, progress=job.options.progress)
+    parallel.broadcast(None)
+    return data if parallel.rank() == 0 else open_dataset(job.data, size=size, progress=False)

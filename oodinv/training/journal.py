@@ -1,0 +1,64 @@
+"""The log of a training: one JSON line per status, of which a resumed run keeps what it stands on."""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class Journal:
+    """`log.jsonl` in a training's folder."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def keep_until(self, step: int) -> None:
+        """Drop the lines after a step, and a line that was not finished: the run goes on from there."""
+        if not self.path.exists():
+            return
+        kept = []
+        for line in self.path.read_bytes().splitlines(keepends=True):
+            try:
+                known = line.endswith(b"\n") and int(json.loads(line)["step"]) <= step
+            except (ValueError, KeyError, TypeError):
+                known = False
+            if known:
+                kept.append(line)
+        temporary = self.path.with_suffix(".jsonl.tmp")
+        temporary.write_bytes(b"".join(kept))
+        os.replace(temporary, self.path)
+
+    def write(self, step: int, values: Mapping[str, float | str]) -> None:
+        """Append a line.
+
+        Args:
+            step: Steps done.
+            values: Means since the line before.
+        """
+        line = json.dumps({"step": step, "time": round(time.time(), 1), **values})
+        with self.path.open("a") as file:
+            file.write(line + "\n")
+
+
+class Means:
+    """Means of what the steps said since the last line; what only some steps say counts where it was said."""
+
+    def __init__(self, sums: Mapping[str, tuple[float, int]] | None = None):
+        self._sums = {name: (float(total), int(count)) for name, (total, count) in (sums or {}).items()}
+
+    def add(self, values: Mapping[str, float]) -> None:
+        """One step's numbers."""
+        for name, value in values.items():
+            total, count = self._sums.get(name, (0.0, 0))
+            self._sums[name] = total + value, count + 1
+
+    def take(self) -> dict[str, float]:
+        """The means, and begin anew."""
+        means = {name: total / count for name, (total, count) in self._sums.items()}
+        self._sums = {}
+        return means
+
+    def state(self) -> dict[str, tuple[float, int]]:
+        """What a resumed run goes on from."""
+        return dict(self._sums)

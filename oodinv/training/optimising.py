@@ -1,0 +1,39 @@
+"""Adam as StyleGAN2 uses it, and what else the trainings do to networks."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+
+def lazy_adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Adam:
+    """Adam whose rate and betas are set before every step, see `set_adam`."""
+    return torch.optim.Adam(parameters, lr=1e-3, betas=(0.0, 0.99), eps=1e-8)
+
+
+def set_adam(optimizer: torch.optim.Adam, *, rate: float, momentum: float, lazy_every: int | None) -> None:
+    """Set the rate and momentum of the next steps.
+
+    Where a regulariser has a step of its own every k steps, there are (k + 1) / k times as many steps, and each is made
+    smaller to keep the pace (Karras et al. 2020, appendix B: c = k / (k + 1), rate · c, beta ^ c).
+
+    Args:
+        optimizer: Of one network.
+        rate: Learning rate without such steps.
+        momentum: Beta 1; 0 against an adversary that moves.
+        lazy_every: k; None = no regulariser.
+    """
+    c = 1.0 if lazy_every is None else lazy_every / (lazy_every + 1)
+    for group in optimizer.param_groups:
+        group["lr"] = rate * c
+        group["betas"] = (momentum**c, 0.99**c)
+
+
+def channels_last(network: nn.Module) -> None:
+    """Store the weights channels last: about 1.5 times as fast on a CPU, and what a GPU's convolutions want."""
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def half_precision(device: torch.device) -> torch.autocast:
+    """bfloat16 on a GPU. Processors without bfloat16 instructions would be slowed down by it, so not there."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")

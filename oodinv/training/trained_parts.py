@@ -1,0 +1,179 @@
+"""Parts of an inverter, from the folders that trainings leave or from bundles."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from torch import Tensor
+
+from oodinv.models.decomposition import Choices, Decomposition, DecompositionConfig
+from oodinv.models.e4e import Encoder, EncoderConfig
+from oodinv.models.encoding import CropEncoder
+from oodinv.models.identity import IdentityNetwork
+from oodinv.models.stylegan2 import Generator
+from oodinv.training.data import Dataset, open_dataset
+from oodinv.training.errors import TrainingError
+from oodinv.training.latents import Latents, LatentSource, NormalLatents, PortraitLatents
+from oodinv.training.trained import load_generator, read_trained
+
+_LATENTS = "latents.safetensors"
+_LATENT_NOISE = 0.03
+
+
+def find_generator(folder: Path) -> Generator:
+    """Of a training or a bundle.
+
+    Raises:
+        TrainingError: The folder holds none.
+        BundleError: The bundle is not as it says.
+    """
+    return _bundle(folder).model.generator if _is_bundle(folder) else load_generator(folder)
+
+
+def find_encoder(folder: Path) -> CropEncoder:
+    """Of a training or a bundle; see `find_generator`."""
+    if _is_bundle(folder):
+        return _bundle(folder).model.encoder
+    config, state = read_trained(folder, "encoder")
+    try:
+        encoder = Encoder(EncoderConfig(**_tuples(config)))
+        encoder.load_state_dict(state)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TrainingError(f"the trained encoder in {folder} does not fit its shape: {str(error)[:300]}") from error
+    return encoder.eval().requires_grad_(False)
+
+
+def find_decomposition(folder: Path) -> Decomposition:
+    """Of a training or a bundle; see `find_generator`.
+
+    Raises:
+        TrainingError: The folder holds none, or the bundle has none.
+    """
+    if _is_bundle(folder):
+        found = _bundle(folder).model.decomposition
+        if found is None:
+            raise TrainingError(f"the bundle {folder} has no decomposition")
+        return found
+    config, state = read_trained(folder, "decomposition")
+    try:
+        shape = _tuples(config)
+        decomposition = Decomposition(DecompositionConfig(**(shape | {"choices": Choices(**shape["choices"])})))
+        decomposition.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise TrainingError(f"the decomposition in {folder} does not fit its shape: {str(error)[:300]}") from error
+    return decomposition.eval().requires_grad_(False)
+
+
+def find_identity(folder: Path) -> IdentityNetwork:
+    """Of a bundle: `model_ir_se50.pth` becomes one by `oodinv bundle import`.
+
+    Raises:
+        TrainingError: The folder is no bundle with an identity network.
+    """
+    identity = _bundle(folder).identity if _is_bundle(folder) else None
+    if identity is None:
+        raise TrainingError(f"{folder} holds no identity network: expected a bundle that was imported with one")
+    return identity
+
+
+def save_latents(folder: Path, latents: Latents) -> None:
+    """Write what turns parameters into a generator's latents beside the generator."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{_LATENTS}.tmp"
+    moments = {"mean": latents.mean.clone().contiguous(), "std": latents.std.clone().contiguous()}
+    temporary.write_bytes(safetensors.torch.save(moments))
+    os.replace(temporary, folder / _LATENTS)
+
+
+def find_latents(folder: Path, data: Dataset, generator: Generator) -> tuple[Latents | None, LatentSource]:
+    """What turns the dataset's parameters into a generator's latents, and how those are distributed.
+
+    Means and deviations are those the generator was trained with, where its folder holds them, else the dataset's own.
+
+    Args:
+        folder: The generator's.
+        data: None of its parameters are used unless there are as many as the generator has latents.
+        generator: Takes the latents.
+
+    Raises:
+        TrainingError: The file in the folder cannot be read.
+    """
+    z_dim = generator.config.z_dim
+    if data.params is None or data.params.shape[1] != z_dim:
+        return None, NormalLatents(z_dim)
+    source = PortraitLatents(data.params, noise=_LATENT_NOISE)
+    if (folder / _LATENTS).is_file():
+        try:
+            moments = safetensors.torch.load_file(folder / _LATENTS)
+            source.standardise = Latents.of_moments(moments["mean"], moments["std"])
+        except (OSError, KeyError, SafetensorError) as error:
+            raise TrainingError(f"{folder / _LATENTS} cannot be read: {str(error)[:200]}") from error
+    return source.standardise, source
+
+
+def decomposition_shape(
+    generator: Generator, encoder: CropEncoder, levels: tuple[int, ...], **rest: Any
+) -> DecompositionConfig:
+    """Fill in the channels at each level.
+
+    Args:
+        generator: Draws.
+        encoder: Gives the maps to compare with.
+        levels: Coarse to fine; empty = the three or four finest that both have up to 256 pixels, but at most half of
+            the generator's side where it has more.
+        rest: See `DecompositionConfig`.
+
+    Raises:
+        TrainingError: One of them has no map at a level.
+    """
+    config, maps = generator.config, encoder.config.map_channels
+    both = sorted(level for level in maps if level in config.resolutions[1:])
+    chosen = levels or tuple(level for level in both if level <= max(config.resolution // 2, both[0]))[-4:]
+    missing = [level for level in chosen if level not in both]
+    if missing or not chosen:
+        raise TrainingError(f"no feature maps to compare at {missing}: levels may be among {both}")
+    return DecompositionConfig(
+        levels=chosen,
+        generator_channels=tuple(config.channels(level) for level in chosen),
+        encoder_channels=tuple(maps[level] for level in chosen),
+        **rest,
+    )
+
+
+def with_size(config: EncoderConfig, generator: Generator) -> EncoderConfig:
+    """An encoder's shape with as many styles as a generator takes."""
+    return replace(config, num_layers=generator.config.num_layers, style_dim=generator.config.style_dim)
+
+
+def read_photographs(folder: Path, size: int, *, most: int = 512) -> Float[Tensor, "photographs 3 {size} {size}"]:
+    """Pictures of anything, from a folder of images, to cut occlusions from.
+
+    Raises:
+        DatasetError: The folder has no usable images.
+    """
+    data = open_dataset([folder], size=size, progress=False)
+    # Spread over the folder, whose order often goes by subject.
+    every = max(1, len(data) // most)
+    index = np.arange(0, len(data), every)[:most]
+    return data.crops(index, size)
+
+
+def _is_bundle(folder: Path) -> bool:
+    return (folder / "bundle.json").is_file()
+
+
+def _bundle(folder: Path) -> Any:
+    # Only here: bundles need more than a bare training machine has.
+    from oodinv.bundles.bundle import load_bundle
+
+    return load_bundle(str(folder))
+
+
+def _tuples(config: dict[str, Any]) -> dict[str, Any]:
+    """JSON has lists only."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in config.items()}

@@ -1,0 +1,118 @@
+"""Train each part of an inverter three times in processes of their own: undisturbed, killed, and resumed.
+
+Run as `python -m killed_trainings FOLDER`; writes `FOLDER/KIND/undisturbed` and `FOLDER/KIND/killed`. Children are
+forked before anything is computed, so that torch is imported once.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from tiny_bundle import ENCODER, GENERATOR, tiny_model
+
+from oodinv.models.stylegan2 import Generator
+from oodinv.training.data import Dataset
+from oodinv.training.decomposition import DecompositionTrainer, DecompositionTraining
+from oodinv.training.encoder import EncoderTrainer, EncoderTraining
+from oodinv.training.latents import Latents, PortraitLatents
+from oodinv.training.loop import LoopOptions, Trainer, run_training
+from oodinv.training.regressor import RegressorConfig, RegressorTrainer, RegressorTraining
+
+STEPS, SAVE_EVERY, KILLED_AFTER = 28, 4, 6
+KINDS = ("encoder", "decomposition", "regressor")
+OPTIONS = LoopOptions(save_every=SAVE_EVERY, log_every=1, grid_every=1000, progress=False)
+
+
+def random_portraits() -> Dataset:
+    """Sixteen pictures of noise that are said to be portraits."""
+    rng = np.random.default_rng(0)
+    masks = (rng.random((2, 16, 32, 32)) * 255).astype(np.uint8)
+    return Dataset.from_arrays(
+        crops=rng.integers(0, 256, (16, 3, 32, 32)).astype(np.uint8),
+        accessory=masks[0],
+        silhouette=masks[1],
+        params=rng.normal(size=(16, GENERATOR.z_dim)).astype(np.float32),
+        labels={"smile": rng.normal(size=16), "age": rng.normal(size=16)},
+    )
+
+
+def make(kind: str) -> Trainer:
+    """A trainer of a kind, with every term that has a state of its own."""
+    data = random_portraits()
+    if kind == "encoder":
+        training = EncoderTraining(
+            images=2 * STEPS, batch=2, progressive_begin=8, progressive_every=4, r1_every=3, pool=6, ema_images=20.0
+        )
+        torch.manual_seed(1)
+        source = PortraitLatents(data.params, noise=0.03)
+        return EncoderTrainer(
+            data, Generator(GENERATOR), ENCODER, training, latents=Latents(data.params), source=source
+        )
+    if kind == "decomposition":
+        model = tiny_model()
+        return DecompositionTrainer(
+            data, model, model.decomposition.config, DecompositionTraining(images=2 * STEPS, batch=2, ema_images=20.0)
+        )
+    return RegressorTrainer(
+        data,
+        RegressorConfig(labels=("smile", "age"), resolution=32, widths=(8, 8)),
+        RegressorTraining(images=4 * STEPS, batch=4, ema_images=20.0),
+    )
+
+
+def run(kind: str, folder: Path) -> None:
+    """Train, or go on, to the end."""
+    torch.set_num_threads(1)
+    trainer = make(kind)
+    run_training(trainer, steps=STEPS, folder=folder, options=OPTIONS)
+    torch.save(trainer.network().state_dict(), folder / "weights.pt")
+
+
+def in_a_child(kind: str, folder: Path) -> int:
+    """Fork and train there; the child's id."""
+    child = os.fork()
+    if child == 0:
+        try:
+            run(kind, folder)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return child
+
+
+def ended(child: int) -> int:
+    """Wait for a child: its exit code, negative for a signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def disturb(kind: str, folder: Path) -> None:
+    """Kill a training between two checkpoints, and let another process end it."""
+    child, log = in_a_child(kind, folder), folder / "log.jsonl"
+    end = time.monotonic() + 100
+    while not (log.exists() and log.read_bytes().count(b"\n") >= KILLED_AFTER):
+        assert time.monotonic() < end, "too slow"
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    assert ended(child) == -signal.SIGKILL, "it ended before it was killed"
+    first = max(int(path.name[5:]) for path in (folder / "checkpoints").glob("step-*"))
+    (folder / "saved").write_text(str(first))
+    assert ended(in_a_child(kind, folder)) == 0
+
+
+def main(folder: Path) -> None:
+    """All kinds."""
+    for kind in KINDS:
+        undisturbed = in_a_child(kind, folder / kind / "undisturbed")
+        disturb(kind, folder / kind / "killed")
+        assert ended(undisturbed) == 0
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,128 @@
+"""One training after the other through their recipes, each from what the ones before have left."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_bundle import ENCODER, GENERATOR, write_tiny_bundle
+
+from oodinv.models.inversion import InversionModel
+from oodinv.models.stylegan2 import Generator
+from oodinv.training.data import Dataset
+from oodinv.training.decomposition import DecompositionTraining
+from oodinv.training.direction_finding import DirectionSearch
+from oodinv.training.encoder import EncoderTraining
+from oodinv.training.errors import TrainingError
+from oodinv.training.inverter_recipes import DecompositionRecipe, DirectionsRecipe, EncoderRecipe, RegressorRecipe
+from oodinv.training.latents import Latents
+from oodinv.training.loop import LoopOptions, run_training
+from oodinv.training.recipes import RECIPES, Inputs
+from oodinv.training.regressor import AttributeRegressor, RegressorTraining
+from oodinv.training.trained import save_trained
+from oodinv.training.trained_parts import (
+    decomposition_shape,
+    find_decomposition,
+    find_encoder,
+    find_generator,
+    find_latents,
+    save_latents,
+)
+
+CONFIGS = {
+    "encoder": EncoderRecipe(network=replace(ENCODER, num_layers=1), training=EncoderTraining(images=4, batch=4)),
+    "decomposition": DecompositionRecipe(
+        levels=(8, 16), width=8, features=True, training=DecompositionTraining(images=4, batch=4)
+    ),
+    "regressor": RegressorRecipe(resolution=16, widths=(4, 4), training=RegressorTraining(images=16, batch=8)),
+    "directions": DirectionsRecipe(search=DirectionSearch(names=("smile",), rounds=0, faces=4, components=2)),
+}
+
+
+@pytest.fixture(scope="module")
+def portraits():
+    rng = np.random.default_rng(0)
+    masks = (rng.random((2, 16, 32, 32)) * 255).astype(np.uint8)
+    return Dataset.from_arrays(
+        crops=rng.integers(0, 256, (16, 3, 32, 32)).astype(np.uint8),
+        accessory=masks[0],
+        silhouette=masks[1],
+        params=rng.normal(size=(16, GENERATOR.z_dim)).astype(np.float32),
+        labels={"smile": rng.normal(size=16), "age": rng.normal(size=16)},
+    )
+
+
+@pytest.fixture(scope="module")
+def chain(portraits, tmp_path_factory):
+    """Folders by kind."""
+    root = tmp_path_factory.mktemp("chain")
+    torch.manual_seed(0)
+    save_trained(root / "generator", kind="generator", config=GENERATOR, network=Generator(GENERATOR))
+    save_latents(root / "generator", Latents(portraits.params))
+    folders = {"generator": root / "generator"}
+    for kind, config in CONFIGS.items():
+        prepared = RECIPES[kind].build(config, portraits, Inputs(folders=folders))
+        folder = root / kind
+        run_training(prepared.trainer, steps=prepared.steps, folder=folder, options=LoopOptions(progress=False))
+        prepared.write(folder)
+        folders[kind] = folder
+    return folders
+
+
+def test_what_was_trained_makes_a_model_that_inverts(portraits, chain):
+    encoder = find_encoder(chain["encoder"])
+    assert encoder.config.num_layers == GENERATOR.num_layers  # not what the recipe said
+    model = InversionModel(encoder, find_generator(chain["generator"]), find_decomposition(chain["decomposition"]))
+    with torch.no_grad():
+        result = model.eval().invert(portraits.crops(np.arange(2)))
+    assert result.ood_mask.shape == (2, 1, 32, 32) and torch.isfinite(result.reconstruction).all()
+
+
+def test_the_regressor_and_the_directions_are_where_others_look_for_them(chain):
+    assert AttributeRegressor.load(chain["regressor"]).config.labels == ("smile", "age")
+    names = {path.name for path in chain["directions"].iterdir()}
+    assert {"directions.safetensors", "directions.json", "smile.npy", "ganspace.pt"} <= names
+
+
+def test_latents_keep_the_moments_they_were_trained_with(portraits, chain):
+    other = replace(portraits, params=3 * portraits.params + 1)
+    generator = find_generator(chain["generator"])
+    latents, source = find_latents(chain["generator"], other, generator)
+    torch.testing.assert_close(latents.mean, Latents(portraits.params).mean)
+    assert source.standardise is latents
+    unknown, source = find_latents(chain["generator"], replace(portraits, params=None), generator)
+    assert unknown is None and source.z_dim == GENERATOR.z_dim
+
+
+def test_a_bundle_serves_as_generator_encoder_and_decomposition(tmp_path):
+    write_tiny_bundle(tmp_path)
+    assert find_generator(tmp_path).config.resolution == find_encoder(tmp_path).config.input_resolution == 32
+    assert find_decomposition(tmp_path).config.levels == (8, 16)
+
+
+def test_levels_default_to_the_finest_that_both_have(chain):
+    generator, encoder = find_generator(chain["generator"]), find_encoder(chain["encoder"])
+    assert decomposition_shape(generator, encoder, ()).levels == (8, 16)
+    with pytest.raises(TrainingError, match=r"no feature maps to compare at \[64\]"):
+        decomposition_shape(generator, encoder, (16, 64))
+
+
+def test_missing_inputs_are_named(portraits, chain, tmp_path):
+    with pytest.raises(TrainingError, match="--input encoder=DIR, got generator"):
+        RECIPES["decomposition"].build(
+            CONFIGS["decomposition"], portraits, Inputs(folders={"generator": chain["generator"]})
+        )
+    with pytest.raises(TrainingError, match="set styles to encoder"):
+        photos = replace(portraits, params=None)
+        RECIPES["directions"].build(CONFIGS["directions"], photos, Inputs(folders={"generator": chain["generator"]}))
+    with pytest.raises(TrainingError, match="holds no trained encoder"):
+        find_encoder(tmp_path)
+
+
+def test_styles_of_photos_come_from_an_encoder(portraits, chain):
+    config = replace(CONFIGS["directions"], styles="encoder")
+    photos = replace(portraits, params=None)
+    prepared = RECIPES["directions"].build(config, photos, Inputs(folders=chain))
+    for step in range(prepared.steps):
+        prepared.trainer.step(step)
+    assert prepared.trainer.found()["smile"].gains.keys() == {"smile", "age"}
