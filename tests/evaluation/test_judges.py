@@ -1,5 +1,6 @@
 """Identity and face detection: what is missing counts against the model."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +9,13 @@ import torch
 
 from oodinv.bundles.bundle import load_bundle
 from oodinv.bundles.inverter import Inverter
-from oodinv.evaluation.judges import Judges
+from oodinv.evaluation.evaluate import evaluate
+from oodinv.evaluation.judges import Judges, load_judges
 from oodinv.evaluation.reconstruction import identity_kept, measure_reconstruction
+from oodinv.evaluation.settings import Settings
 from oodinv.evaluation.tally import Quantity
 from oodinv.models.identity import IdentityConfig, IdentityNetwork
+from oodinv.training.regressor import AttributeRegressor, RegressorConfig
 
 
 class SeesBright:
@@ -59,3 +63,15 @@ def test_a_picture_that_is_no_number_has_no_face():
     images[1, 0, 0, 0] = torch.nan
     assert Judges(detector=SeesBright()).faces(images).tolist() == [True, False]
     assert Judges().faces(images) is None
+
+
+def test_a_trained_regressor_is_loaded_and_named_in_the_protocol(tmp_path, tiny, portraits):
+    torch.manual_seed(0)
+    network = AttributeRegressor(RegressorConfig(labels=("smile", "light"), resolution=16, widths=(4, 8)))
+    network.save(tmp_path / "regressor.safetensors")
+    judges = load_judges(regressor=tmp_path)
+    settings = Settings(parts=("attributes",), edit_count=2, strengths=(1.0,))
+    found = evaluate({"b": tiny}, {"d": portraits}, settings, judges=judges)
+    assert found.curves["d", "b"].attributes.gain.attributes == ("smile", "light")
+    digest = hashlib.sha256((tmp_path / "regressor.safetensors").read_bytes()).hexdigest()
+    assert digest in found.protocol.facts["regressor"]
