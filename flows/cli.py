@@ -461,6 +461,67 @@ def _separated(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
+@main.command()
+@click.option(
+    "--bundle", "bundles", multiple=True, required=True, metavar="NAME|DIR", help="Repeat to compare bundles."
+)
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    required=True,
+    metavar="DIR",
+    help="Rendered portraits, or any folder of square images; repeat for a table each.",
+)
+@click.option("--out", required=True, metavar="DIR", help="Folder for the table, plots and sheets.")
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(["reconstruction", "edits", "attributes", "generator"]),
+    help="What to measure; repeat for more.  [default: all]",
+)
+@click.option("--count", type=click.IntRange(1), help="The first samples of each dataset.  [default: all]")
+@click.option("--edit-count", type=click.IntRange(1), help="Samples whose edits are measured.  [default: 100]")
+@click.option("--generator-count", type=click.IntRange(1), help="Pictures drawn for distances.  [default: 500]")
+@click.option("--batch", type=click.IntRange(1), help="Crops for each call of a model.  [default: 16]")
+@click.option("--preset", type=click.Choice(["full", "fast"]), help="[default: full]")
+@click.option("--composition", type=_COMPOSITIONS, help=_COMPOSITION_HELP)
+@click.option("--strength", "strengths", type=float, multiple=True, help="Of predicted edits.  [default: -2 -1 1 2]")
+@click.option(
+    "--scale", "scales", type=click.IntRange(1), multiple=True, help="Photo sides in crop sides.  [default: 1 2 4]"
+)
+@click.option("--regressor", metavar="FILE", help="Attribute regressor: gain and leakage of edits.")
+@click.option("--lpips", metavar="FILE", help="LPIPS weights, see oodinv.evaluation.convert.")
+@click.option("--inception", metavar="FILE", help="Inception weights, see oodinv.evaluation.convert: FID and KID.")
+@click.option("--detector", type=_DETECTORS, help="Count in how many pictures a face is still found.")
+@click.option("--seed", type=click.IntRange(0), help="Of drawn pictures.  [default: 0]")
+@click.option("--device", help="cpu or cuda.  [default: cpu]")
+@click.option("--cache", metavar="DIR", help="For decoded crops.  [default: beside each dataset]")
+@click.option("--sheets", is_flag=True, default=None, help="Also draw sheets to look at.")
+@_plain_errors
+def evaluate(**options: Any) -> None:
+    """Measure bundles on held-out portraits or photos: one table, with plots and the protocol.
+
+    oodinv evaluate --bundle embedded --dataset portraits/test --out evaluation
+
+    Writes table.parquet, table.md, plots/, samples/ (every sample's own numbers) and, with --sheets, sheets/. What
+    cannot be measured, for want of masks or of a network's weights, is absent, and the table says why.
+    """
+    from flows.environment import quiet_and_local
+    from flows.read_evaluation import read_evaluation
+    from flows.terminal import warnings_in_terminal
+
+    request = read_evaluation({name: value for name, value in options.items() if value not in (None, ())})
+    quiet_and_local()
+    from flows.run_evaluation import run_evaluation
+
+    with warnings_in_terminal():
+        written = run_evaluation(request)
+    click.echo(written.markdown.read_text(encoding="utf-8"))
+    click.echo(f"{written.table}: {written.table.stat().st_size / 1e3:.0f} kB; {len(written.plots)} plots", err=True)
+
+
 @main.group()
 def dataset() -> None:
     """Datasets: what is in a target."""

@@ -3,9 +3,9 @@
 from typing import Literal
 
 _USER = {
-    "BundleError", "CheckpointError", "DatasetError", "DetectorUnavailable", "EditError", "FolderInUse", "LedgerError",
-    "LocationError", "PhotoError", "PortraitsError", "RequestError", "PhotoCommandError", "NoOffscreenGl",
-    "PickleRefused", "TrainingDiverged", "TrainingError",
+    "BundleError", "CheckpointError", "DatasetError", "DetectorUnavailable", "EditError", "EvaluationError",
+    "FolderInUse", "LedgerError", "LocationError", "NoOffscreenGl", "PhotoCommandError", "PhotoError",
+    "PickleRefused", "PortraitsError", "RequestError", "TrainingDiverged", "TrainingError",
 }  # fmt: skip
 _INFRASTRUCTURE = {
     "BooksBroken", "ClusterLost", "ClusterUnavailable", "Fatal", "NothingDone", "ObjectMissing", "OrchestratorLost",

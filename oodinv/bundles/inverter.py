@@ -111,10 +111,10 @@ class Inverter:
         """Side of the crops in pixels."""
         return self.bundle.spec.resolution
 
-    def invert(self, crops: Float[Tensor, "batch 3 size size"]) -> Inversion:
-        """Invert aligned crops in [-1, 1] of the bundle's resolution."""
+    def invert(self, crops: Float[Tensor, "batch 3 size size"], *, plain: bool = False) -> Inversion:
+        """Invert aligned crops in [-1, 1] of the bundle's resolution; `plain`: also draw the generator alone."""
         with computing(self.device, self.precision):
-            return self._model.invert(crops.to(self.device), noise=self.noise)
+            return self._model.invert(crops.to(self.device), noise=self.noise, plain=plain)
 
     def edit(
         self, inversion: Inversion, edits: Sequence[Edit | RawEdit], composition: Composition | None = None
@@ -139,6 +139,26 @@ class Inverter:
         """The generator alone, without alignment."""
         with computing(self.device, self.precision):
             return self._model.generator.synthesise(w_plus.to(self.device), noise=self.noise)
+
+    def draw(self, z: Float[Tensor, "batch z_dim"]) -> Float[Tensor, "batch 3 size size"]:
+        """Draw latents: mapping and generator, without truncation.
+
+        Args:
+            z: Standard normal for a face as likely as the training's.
+
+        Raises:
+            ValueError: The bundle's generator came without its mapping.
+        """
+        if not self.can_draw:
+            raise ValueError(f"bundle {self.bundle.spec.name!r} has no mapping: nothing can be drawn from latents")
+        with computing(self.device, self.precision):
+            w = self._model.generator.mapping(z.to(self.device))
+        return self.synthesise(w[:, None].expand(-1, self._shape.num_layers, -1))
+
+    @property
+    def can_draw(self) -> bool:
+        """Whether the generator's mapping is there."""
+        return self.bundle.spec.generator.num_mapping_layers > 0
 
     @torch.inference_mode()
     def similarity(

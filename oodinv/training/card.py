@@ -4,32 +4,12 @@ from dataclasses import asdict
 from typing import Any
 
 from oodinv.models.inversion import InversionModel
-from oodinv.training.evaluate import Scores
 
-_ROWS = {
-    "count": ("portraits", "{:.0f}"),
-    "true_area": ("true out-of-domain area (accessory or background)", "{:.3f}"),
-    "mask_area": ("mean mask area", "{:.3f}"),
-    "accessory_area": ("accessory area", "{:.3f}"),
-    "psnr_plain": ("PSNR, encoder and generator alone", "{:.2f} dB"),
-    "psnr_plain_person": ("… on the person", "{:.2f} dB"),
-    "psnr_blended": ("PSNR, with decomposition", "{:.2f} dB"),
-    "psnr_plain_ood": ("inside the true OOD region, alone", "{:.2f} dB"),
-    "psnr_blended_ood": ("inside the true OOD region, with decomposition", "{:.2f} dB"),
-    "psnr_plain_face": ("on the uncovered person, alone", "{:.2f} dB"),
-    "psnr_aligned_face": ("on the uncovered person, aligned, before blending", "{:.2f} dB"),
-    "psnr_blended_face": ("on the uncovered person, with decomposition", "{:.2f} dB"),
-    "auroc_accessory": ("AUROC of the mask, accessory inside the silhouette", "{:.3f}"),
-    "auroc_accessory_baseline": ("… of the blurred error of the plain encoder (baseline)", "{:.3f}"),
-    "auroc_ood": ("AUROC of the mask, accessory or background", "{:.3f}"),
-    "auroc_ood_baseline": ("… of the blurred error of the plain encoder (baseline)", "{:.3f}"),
-    "iou_ood": ("IoU at 0.5, accessory or background, mean per image", "{:.3f}"),
-}
+MEASURED = "## What was measured"
+"""Heading of the section that an evaluation fills."""
 
 
-def write_card(
-    model: InversionModel, recipe: Any, num_clean: int, num_worn: int, scores: dict[str, Scores], *, note: str = ""
-) -> str:
+def write_card(model: InversionModel, recipe: Any, num_clean: int, num_worn: int, *, note: str = "") -> str:
     """The card as Markdown; `note` is one more item of how it was made."""
     sizes = ", ".join(
         f"{name} {sum(p.numel() for p in net.parameters()) / 1e6:.1f} M" for name, net in model.named_children()
@@ -62,11 +42,9 @@ It is meant for trying, testing and developing; bring your own bundle for work.
   attribute among the training portraits. Noise is fixed.
 {f"* {note}" if note else ""}
 
-## What was measured
+{MEASURED}
 
-Held-out seeds; in the last column the kinds of accessory were never trained on either.
-
-{_table(scores)}
+Nothing yet.
 
 ## Limits
 
@@ -78,11 +56,3 @@ expressions the studio cannot render are out of domain and are kept from the pho
 
 def _adversarial(images: int) -> str:
     return f", then {images} with an adversarial loss beside it" if images else ""
-
-
-def _table(scores: dict[str, Scores]) -> str:
-    lines = ["| | " + " | ".join(scores) + " |", "| --- |" + " --- |" * len(scores)]
-    for key, (title, form) in _ROWS.items():
-        cells = [form.format(getattr(score, key)) for score in scores.values()]
-        lines.append(f"| {title} | " + " | ".join("–" if "nan" in cell else cell for cell in cells) + " |")
-    return "\n".join(lines)

@@ -1,8 +1,9 @@
 """The recipe of the embedded bundle: datasets of rendered portraits in, a bundle with its model card out.
 
-Run it with `python -m oodinv.training.embedded --clean DIR… --worn DIR… --test DIR --test-worn DIR --test-unseen DIR
---work DIR --out DIR`. Every step saves its state under `--work` and goes on where it was stopped. The card of a bundle
-says where its training differed from what stands here.
+Run it with `python -m oodinv.training.embedded --clean DIR… --worn DIR… --work DIR --out DIR`; measure the bundle with
+`oodinv evaluate`, and put the table into its card with `python -m oodinv.evaluation.card`. Every step saves its state
+under `--work` and goes on where it was stopped. The card of a bundle says where its training differed from what stands
+here.
 """
 
 import argparse
@@ -21,7 +22,6 @@ from oodinv.training.data import Dataset, join_datasets, open_dataset
 from oodinv.training.decomposition import train_decomposition
 from oodinv.training.direction_finding import DirectionSearch, DirectionTrainer, FoundDirection
 from oodinv.training.encoder import train_encoder
-from oodinv.training.evaluate import evaluate
 from oodinv.training.generator import GeneratorTraining, train_generator
 from oodinv.training.latents import Latents, PortraitLatents, known_params
 from oodinv.training.loop import run_training
@@ -185,9 +185,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clean", type=Path, nargs="+", required=True, help="datasets without accessories")
     parser.add_argument("--worn", type=Path, nargs="+", required=True, help="datasets with accessories")
-    parser.add_argument("--test", type=Path, required=True, help="held-out dataset without accessories")
-    parser.add_argument("--test-worn", type=Path, required=True, help="held-out dataset, accessories of known kinds")
-    parser.add_argument("--test-unseen", type=Path, required=True, help="held-out dataset, kinds never trained on")
     parser.add_argument("--work", type=Path, required=True, help="states of the steps")
     parser.add_argument("--out", type=Path, required=True, help="bundle folder")
     parser.add_argument("--version", default="0.1")
@@ -198,12 +195,7 @@ def main() -> None:
     recipe = replace(Recipe(), **{name: getattr(args, name) for name in asdict(Recipe())})
     clean, worn = (open_dataset(folders, size=SIZE) for folders in (args.clean, args.worn))
     model, directions = train(clean, worn, recipe, args.work)
-    scores = {
-        "no accessory": evaluate(model, open_dataset([args.test], size=SIZE)),
-        "known kinds": evaluate(model, open_dataset([args.test_worn], size=SIZE)),
-        "unseen kinds": evaluate(model, open_dataset([args.test_unseen], size=SIZE)),
-    }
-    card = write_card(model, recipe, len(clean), len(worn), scores, note=args.note)
+    card = write_card(model, recipe, len(clean), len(worn), note=args.note)
     bundle = write_bundle(args.out, model, directions, card, version=args.version)
     print(card)
     print(f"{args.out}: bundle {bundle.spec.name} {bundle.spec.version}, sha256 {bundle.sha256[:12]}")

@@ -1,0 +1,126 @@
+"""What edits do to attributes, by a regressor that knows no bundle; and how far the face stays the same person's."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from oodinv.bundles.inverter import Inverter
+from oodinv.edits import Edit
+from oodinv.evaluation.groups import ALL
+from oodinv.evaluation.judges import Regressor
+from oodinv.evaluation.pictures import as_written, is_finite
+from oodinv.evaluation.reconstruction import identity_kept
+from oodinv.evaluation.settings import Settings
+from oodinv.evaluation.tally import Quantity, Tally
+from oodinv.metrics.attribute_gain import AttributeGain, slope
+from oodinv.training.data import Dataset
+
+SECTION = "attribute"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditedAttributes:
+    """Predicted attributes over strength."""
+
+    gain: AttributeGain
+    strengths: tuple[float, ...]
+    """Rising, without 0."""
+    change: Float[np.ndarray, "edits strengths attributes"]
+    """Mean change from the unedited reconstruction, in standard deviations."""
+
+
+def measure_attributes(
+    inverter: Inverter,
+    data: Dataset,
+    regressor: Regressor | None,
+    settings: Settings,
+    tally: Tally,
+    on_batch: Callable[[int], None],
+) -> EditedAttributes | None:
+    """Edit by every edit and strength; predict attributes before and after.
+
+    Args:
+        inverter: Of the bundle.
+        data: Crops.
+        regressor: None = only identity is measured.
+        settings: `edit_count`, `batch`, `composition` and `strengths` count.
+        tally: Where gain, leakage, change at the strongest positive strength and identity go.
+        on_batch: Called with the samples done.
+
+    Returns:
+        Slopes and curves; None without a regressor or edits.
+    """
+    edits, strengths = sorted(inverter.bundle.spec.edits), sorted(settings.strengths)
+    size, count = inverter.resolution, min(settings.edit_count, len(data))
+    before: list[np.ndarray] = []
+    after: dict[tuple[str, float], list[np.ndarray]] = {(edit, s): [] for edit in edits for s in strengths}
+    attributes: tuple[str, ...] = ()
+    for start in range(0, count, settings.batch):
+        index = np.arange(start, min(start + settings.batch, count))
+        crop = data.crops(index, size)
+        inversion = inverter.invert(crop)
+        everyone = {ALL: np.ones(len(index), dtype=bool)}
+        if regressor is not None:
+            attributes, values = _predict(regressor, inversion.reconstruction)
+            before.append(values)
+        for edit, strength in after:
+            picture = inverter.edit(inversion, [Edit(edit, strength)], settings.composition).reconstruction
+            failed = ~is_finite(picture).numpy()
+            kept = identity_kept(inverter, crop, as_written(picture), failed)
+            if kept is not None:
+                tally.add(Quantity(SECTION, edit, f"{strength:+g}", "identity"), kept, everyone, failed)
+            if regressor is not None:
+                after[edit, strength].append(_predict(regressor, picture)[1])
+                tally.add(
+                    Quantity(SECTION, edit, f"{strength:+g}", "edited"), np.where(failed, np.nan, 1.0), everyone, failed
+                )
+        on_batch(len(index))
+    if regressor is None or not edits:
+        return None
+    return _summary(np.concatenate(before), edits, strengths, attributes, after, tally)
+
+
+def _summary(
+    base: np.ndarray,
+    edits: Sequence[str],
+    strengths: Sequence[float],
+    attributes: tuple[str, ...],
+    after: dict[tuple[str, float], list[np.ndarray]],
+    tally: Tally,
+) -> EditedAttributes:
+    slopes, changes = [], []
+    for edit in edits:
+        edited = np.stack([np.concatenate(after[edit, strength]) for strength in strengths])
+        # A picture that failed at any strength has no slope; it was counted when it was edited.
+        whole = np.isfinite(edited).all(axis=(0, 2)) & np.isfinite(base).all(axis=1)
+        if not whole.any():
+            slopes.append(np.full(len(attributes), np.nan))
+            changes.append(np.full((len(strengths), len(attributes)), np.nan))
+            continue
+        slopes.append(slope(base[whole], edited[:, whole], np.array(strengths)))
+        changes.append((edited[:, whole] - base[whole]).mean(axis=1))
+    gain = AttributeGain(edits=tuple(edits), attributes=attributes, slopes=np.stack(slopes))
+    found = EditedAttributes(gain=gain, strengths=tuple(strengths), change=np.stack(changes))
+    for number, edit in enumerate(edits):
+        tally.set(Quantity(SECTION, edit, "per unit", "gain"), ALL, gain.gain(edit), len(base))
+        tally.set(Quantity(SECTION, edit, "per unit", "leakage"), ALL, gain.leakage(edit), len(base))
+        for column, attribute in enumerate(attributes):
+            tally.set(Quantity(SECTION, edit, "per unit", f"slope {attribute}"), ALL, slopes[number][column], len(base))
+        if edit in attributes:
+            for place, strength in enumerate(strengths):
+                value = float(changes[number][place, attributes.index(edit)])
+                tally.set(Quantity(SECTION, edit, f"{strength:+g}", "change"), ALL, value, len(base))
+    return found
+
+
+def _predict(regressor: Regressor, picture: Tensor) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names and `[batch, attributes]`; NaN where the picture is."""
+    finite = is_finite(picture)
+    predicted = regressor.predict(torch.nan_to_num(as_written(picture)))
+    values = torch.stack([column.float().cpu() for column in predicted.values()], dim=1)
+    values[~finite] = torch.nan
+    return tuple(predicted), values.double().numpy()

@@ -1,0 +1,148 @@
+"""Edits against the truth: the same head rendered with one attribute changed."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from oodinv.bundles.inverter import Inverter
+from oodinv.edits import Edit
+from oodinv.evaluation.groups import ALL
+from oodinv.evaluation.pictures import as_written, is_finite
+from oodinv.evaluation.settings import COMPOSITIONS, Settings
+from oodinv.evaluation.tally import Groups, Quantity, Tally
+from oodinv.faces.compose import ComposeMode, compose_face
+from oodinv.imaging.convert import to_crop, to_uint8
+from oodinv.metrics.absolute_error import absolute_error
+from oodinv.models.inversion import Inversion
+from oodinv.training.data import Dataset
+
+SECTION = "edit"
+MODES: tuple[ComposeMode, ...] = ("replace", "residual")
+UNEDITED = "unedited photo"
+_NAME = re.compile(r"([A-Za-z][A-Za-z_]*)([+-]\d+(?:\.\d+)?)")
+_LEAST_SHARE = 0.001
+"""Of the crop: a smaller region is not measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A counterfactual's name, read."""
+
+    name: str
+    edit: Edit
+
+
+def readable_changes(names: Sequence[str], known: Mapping[str, object]) -> tuple[list[Change], list[str]]:
+    """Counterfactuals that a bundle's edits can be compared with, and the names of the others."""
+    changes, others = [], []
+    for name in names:
+        match = _NAME.fullmatch(name)
+        if match and match[1] in known and float(match[2]) != 0:
+            changes.append(Change(name=name, edit=Edit(match[1], float(match[2]))))
+        else:
+            others.append(name)
+    return changes, others
+
+
+def measure_edits(
+    inverter: Inverter,
+    data: Dataset,
+    changes: Sequence[Change],
+    settings: Settings,
+    tally: Tally,
+    on_batch: Callable[[int], None],
+) -> None:
+    """Mean absolute error inside the accessory, on the face, on the background and on the whole.
+
+    In the crop for every composition and for the photo left as it was; put back into a photo of 1, 2, 4 … times the
+    crop's side for `replace` and `residual`.
+
+    Args:
+        inverter: Of the bundle.
+        data: With counterfactuals, masks known.
+        changes: Which of them.
+        settings: `edit_count`, `batch`, `composition` and `scales` count.
+        tally: Where the errors go; groups are all, each attribute and each counterfactual.
+        on_batch: Called with the samples done.
+    """
+    size, count = inverter.resolution, min(settings.edit_count, len(data))
+    scales = usable_scales(settings.scales, data.size, size)
+    for start in range(0, count, settings.batch):
+        index = np.arange(start, min(start + settings.batch, count))
+        crop = data.crops(index, size)
+        inversion = inverter.invert(crop)
+        photos = {scale: data.crops(index, scale * size) for scale in scales}
+        for change in changes:
+            groups = {name: np.ones(len(index), dtype=bool) for name in (ALL, change.edit.name, change.name)}
+            truth, accessory, silhouette = data.counterfactual(change.name, index, size)
+            regions = _regions(accessory, silhouette)
+            _add("crop", UNEDITED, crop, truth, regions, groups, tally)
+            for composition in COMPOSITIONS:
+                edited = inverter.edit(inversion, [change.edit], composition)
+                _add("crop", composition, edited.reconstruction, truth, regions, groups, tally)
+            edited = inverter.edit(inversion, [change.edit], settings.composition)
+            for scale in scales:
+                truth, accessory, silhouette = data.counterfactual(change.name, index, scale * size)
+                regions = _regions(accessory, silhouette)
+                for mode in MODES:
+                    composed = into_photos(photos[scale], inversion, edited, scale, mode)
+                    _add(f"{scale}x", mode, composed, truth, regions, groups, tally)
+        on_batch(len(index))
+
+
+def usable_scales(scales: Sequence[int], stored: int, size: int) -> tuple[int, ...]:
+    """Those at which the stored crops are large enough to be the photo."""
+    return tuple(scale for scale in scales if scale * size <= stored)
+
+
+def into_photos(
+    photos: Float[Tensor, "batch 3 height height"], inversion: Inversion, edited: Inversion, scale: int,
+    mode: ComposeMode,
+) -> Float[Tensor, "batch 3 height height"]:  # fmt: skip
+    """Edited faces put back, as the pipeline does; a face that is not finite gives a picture of NaN."""
+    transform = np.array([[scale, 0, 0], [0, scale, 0]], dtype=float)
+    composed = []
+    usable = is_finite(edited.generated) & is_finite(inversion.generated) & is_finite(edited.ood_mask)
+    for number, photo in enumerate(photos):
+        if not usable[number]:
+            composed.append(torch.full_like(photo, torch.nan))
+            continue
+        pixels = compose_face(
+            to_uint8(photo.numpy()),
+            transform,
+            generated=edited.generated[number].float().cpu().numpy(),
+            ood_mask=edited.ood_mask[number].float().cpu().numpy(),
+            mode=mode,
+            identity=inversion.generated[number].float().cpu().numpy() if mode == "residual" else None,
+            motion=None if edited.motion is None else edited.motion[number].float().cpu().numpy(),
+        )
+        composed.append(torch.from_numpy(to_crop(pixels)))
+    return torch.stack(composed)
+
+
+def _regions(accessory: Tensor, silhouette: Tensor) -> dict[str, Tensor | None]:
+    free = 1 - accessory
+    return {
+        "accessory": accessory,
+        "face": silhouette * free,
+        "background": (1 - silhouette) * free,
+        "whole": None,
+    }
+
+
+def _add(
+    place: str, method: str, image: Tensor, truth: Tensor, regions: Mapping[str, Tensor | None], groups: Groups,
+    tally: Tally,
+) -> None:  # fmt: skip
+    failed = ~is_finite(image).numpy()
+    written = as_written(image)
+    for region, weight in regions.items():
+        error = absolute_error(written, truth, weight).numpy()
+        if weight is not None:
+            error = np.where(weight.mean(dim=(1, 2, 3)).numpy() < _LEAST_SHARE, np.nan, error)
+        tally.add(Quantity(SECTION, region, f"{place} {method}", "absolute_error"), error, groups, failed)

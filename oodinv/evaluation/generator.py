@@ -1,0 +1,84 @@
+"""How near what the generator draws comes to the dataset."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from oodinv.bundles.inverter import Inverter
+from oodinv.evaluation.groups import ALL
+from oodinv.evaluation.judges import Judges
+from oodinv.evaluation.pictures import as_written, is_finite
+from oodinv.evaluation.settings import Settings
+from oodinv.evaluation.tally import Quantity, Tally
+from oodinv.metrics.frechet import frechet_distance
+from oodinv.metrics.kernel_distance import kernel_distance
+from oodinv.metrics.sliced_wasserstein import COARSEST, Descriptors, sliced_wasserstein
+from oodinv.training.data import Dataset
+
+SECTION = "generator"
+
+
+def measure_generator(
+    inverter: Inverter,
+    data: Dataset,
+    judges: Judges,
+    settings: Settings,
+    tally: Tally,
+    on_batch: Callable[[int], None],
+) -> None:
+    """Sliced Wasserstein distance, and FID and KID where Inception is given, to crops without accessory.
+
+    Args:
+        inverter: Of the bundle; its generator has its mapping.
+        data: Crops; those with an accessory are left out where that is known.
+        judges: Inception or none.
+        settings: `generator_count`, `batch` and `seed` count. A picture that is not finite is replaced by grey, which
+            costs distance, and counted as failed.
+        tally: Where the numbers go.
+        on_batch: Called with the pictures done.
+    """
+    bare = np.array([number for number, kind in enumerate(data.kinds) if not kind])
+    count = min(settings.generator_count, len(bare))
+    size = inverter.resolution
+    latents = torch.randn(
+        count, inverter.bundle.spec.generator.z_dim, generator=torch.Generator().manual_seed(settings.seed)
+    )
+    drawn, real = Descriptors(seed=settings.seed), Descriptors(seed=settings.seed)
+    features: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for start in range(0, count, settings.batch):
+        stop = min(start + settings.batch, count)
+        raw = inverter.draw(latents[start:stop])
+        failed = ~is_finite(raw).numpy()
+        tally.add(
+            Quantity(SECTION, "whole", "drawn", "finite"),
+            np.where(failed, np.nan, 1.0),
+            {ALL: np.ones(len(failed), dtype=bool)},
+            failed,
+        )
+        pictures, crops = torch.nan_to_num(as_written(raw)), data.crops(bare[start:stop], size)
+        if size >= COARSEST:
+            drawn.add(pictures)
+            real.add(crops)
+        if judges.inception is not None:
+            device = next(judges.inception.parameters()).device
+            for kept, images in zip(features, (pictures, crops), strict=True):
+                kept.append(judges.inception(images.to(device)).cpu())
+        on_batch(stop - start)
+    if count and size >= COARSEST:
+        distances = sliced_wasserstein(drawn, real, seed=settings.seed)
+        for side, value in distances.items():
+            tally.set(Quantity(SECTION, str(side), "drawn", "swd"), ALL, value, count)
+        tally.set(Quantity(SECTION, "whole", "drawn", "swd"), ALL, float(np.mean(list(distances.values()))), count)
+    if judges.inception is not None and count > 1:
+        a, b = (torch.cat(kept) for kept in features)
+        tally.set(Quantity(SECTION, "whole", "drawn", "fid"), ALL, frechet_distance(a, b), count)
+        tally.set(Quantity(SECTION, "whole", "drawn", "kid"), ALL, kernel_distance(a, b), count)
+
+
+def uncurated(inverter: Inverter, count: int, *, seed: int, batch: int = 8) -> Float[Tensor, "count 3 size size"]:
+    """The first pictures of a seed, as they come."""
+    latents = torch.randn(count, inverter.bundle.spec.generator.z_dim, generator=torch.Generator().manual_seed(seed))
+    return torch.cat([torch.nan_to_num(as_written(inverter.draw(part))) for part in latents.split(batch)])

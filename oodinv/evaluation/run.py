@@ -1,0 +1,88 @@
+"""From names and folders to files."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from oodinv.bundles.inverter import Inverter
+from oodinv.evaluation.errors import EvaluationError
+from oodinv.evaluation.evaluate import OnProgress, evaluate
+from oodinv.evaluation.judges import load_judges
+from oodinv.evaluation.names import short_names
+from oodinv.evaluation.settings import Settings
+from oodinv.evaluation.sheets import draw_sheets
+from oodinv.evaluation.write import SAMPLES, WrittenEvaluation, write_evaluation
+from oodinv.training.data import open_dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """Files of the judging networks, see `load_judges`."""
+
+    lpips: Path | None = None
+    inception: Path | None = None
+    regressor: Path | None = None
+    detector: Literal["centerface", "face-alignment"] | None = None
+
+
+def run_evaluation(
+    bundles: Sequence[str],
+    datasets: Sequence[str],
+    out: Path,
+    settings: Settings | None = None,
+    *,
+    networks: Networks | None = None,
+    sheets: bool = False,
+    cache: Path | None = None,
+    progress: bool = False,
+    on_progress: OnProgress | None = None,
+) -> WrittenEvaluation:
+    """Measure bundles on datasets and write table, plots, every sample's numbers and, if asked for, sheets.
+
+    Args:
+        bundles: Names, folders or buckets; a column each.
+        datasets: Folders; tables each.
+        out: Folder to write to; made if absent, asked before anything is measured.
+        settings: None = everything, on all samples.
+        networks: What judges; None = no network does.
+        sheets: Also draw what there is to look at.
+        cache: Folder for decoded crops; None = beside each dataset.
+        progress: Show bars on stderr.
+        on_progress: Hears after every batch.
+
+    Raises:
+        BundleError: A bundle is missing or damaged.
+        DatasetError: A dataset is.
+        EvaluationError: A network is, the folder cannot be written, or crops are too small.
+    """
+    settings, networks = settings or Settings(), networks or Networks()
+    for what, given in (("bundle", bundles), ("dataset", datasets)):
+        if len(set(given)) < len(given):
+            twice = sorted({name for name in given if given.count(name) > 1})
+            raise EvaluationError(f"every {what} is measured once, got {', '.join(twice)} more than once")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EvaluationError(f"{out} cannot be made: {error.strerror}; name another folder") from error
+    judges = load_judges(**asdict(networks), device=settings.device)
+    loaded = {
+        name: Inverter.from_bundle(bundle, device=settings.device, preset=settings.preset)
+        for name, bundle in zip(short_names(bundles), bundles, strict=True)
+    }
+    names = short_names(datasets)
+    opened = {
+        name: open_dataset([folder], cache=cache, progress=progress)
+        for name, folder in zip(names, datasets, strict=True)
+    }
+    evaluation = evaluate(
+        loaded,
+        opened,
+        settings,
+        judges=judges,
+        folders={name: Path(folder) for name, folder in zip(names, datasets, strict=True)},
+        samples=out / SAMPLES,
+        progress=progress,
+        on_progress=on_progress,
+    )
+    return write_evaluation(evaluation, out, sheets=draw_sheets(loaded, opened, settings) if sheets else None)

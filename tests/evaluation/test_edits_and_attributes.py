@@ -1,0 +1,108 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from oodinv.edits import Edit
+from oodinv.evaluation.counterfactuals import into_photos, readable_changes, usable_scales
+from oodinv.evaluation.evaluate import evaluate
+from oodinv.evaluation.judges import Judges
+from oodinv.evaluation.settings import Settings
+from oodinv.evaluation.tally import Quantity
+
+EDITS = Settings(parts=("edits",), edit_count=3, batch=3)
+
+
+def error(found, region, method, group="all", bundle="b"):
+    return found.value("d", bundle, Quantity("edit", region, method, "absolute_error"), group)
+
+
+@pytest.fixture(scope="module")
+def copied(keep_all, portraits):
+    return evaluate({"b": keep_all}, {"d": portraits}, EDITS)
+
+
+def test_what_copies_the_photo_has_the_error_of_the_photo_left_as_it_was(copied, portraits):
+    index = np.arange(3)
+    crop, (truth, accessory, _) = portraits.crops(index, 32), portraits.counterfactual("smile+2", index, 32)
+    apart = (crop - truth).abs().mean(dim=1, keepdim=True) * 127.5
+    expected = [float((apart[n] * accessory[n]).sum() / accessory[n].sum()) for n in (0, 2)]  # others wear nothing
+    for method in ("crop unedited photo", "crop reuse", "crop repredict", "crop minimum", "1x replace", "1x residual"):
+        row = error(copied, "accessory", method, "smile")
+        assert row.count == 2 and row.value == pytest.approx(np.mean(expected), abs=0.5), method
+
+
+def test_errors_are_kept_by_attribute_and_by_counterfactual(copied):
+    groups = {row.group for row in copied.rows}
+    assert groups == {"all", "smile", "smile+2", "yaw", "yaw-1"}
+    assert error(copied, "face", "crop reuse").count == 6 and error(copied, "face", "crop reuse", "yaw").count == 3
+    assert any("blink+1" in reason for reason in copied.absent)
+
+
+def test_photos_larger_than_the_stored_crops_are_not_invented(copied):
+    methods = {row.quantity.method for row in copied.rows}
+    assert "2x residual" in methods and "4x residual" not in methods
+    assert any("4x" in reason for reason in copied.absent)
+    assert usable_scales((1, 2, 4), stored=256, size=128) == (1, 2)
+
+
+def test_at_the_crops_own_size_replacing_inside_the_feather_gives_the_edited_crop(tiny, portraits):
+    crop = portraits.crops(np.arange(2), 32)
+    with torch.inference_mode():
+        inversion = tiny.invert(crop)
+        edited = tiny.edit(inversion, [Edit("smile", 1.0)])
+    inside = (..., slice(8, 24), slice(8, 24))
+    composed = into_photos(crop, inversion, edited, 1, "replace")
+    torch.testing.assert_close(composed[inside], edited.reconstruction.clamp(-1, 1)[inside], atol=2.1 / 127.5, rtol=0)
+
+
+def test_the_identity_edit_leaves_a_residual_photo_as_it_is(tiny, portraits):
+    photo = portraits.crops(np.arange(2), 64)
+    with torch.inference_mode():
+        inversion = tiny.invert(portraits.crops(np.arange(2), 32))
+    composed = into_photos(photo, inversion, inversion, 2, "residual")
+    torch.testing.assert_close(composed, photo, atol=1e-6, rtol=0)
+
+
+def test_a_face_that_is_not_finite_is_a_failed_picture(tiny, portraits):
+    with torch.inference_mode():
+        inversion = tiny.invert(portraits.crops(np.arange(2), 32))
+    broken = inversion.generated.clone()
+    broken[1, 0, 0, 0] = torch.nan
+    composed = into_photos(
+        portraits.crops(np.arange(2), 32), inversion, replace(inversion, generated=broken), 1, "replace"
+    )
+    assert torch.isfinite(composed[0]).all() and composed[1].isnan().all()
+
+
+def test_names_of_counterfactuals_are_read():
+    names = ["smile+2", "mouth_open-1.5", "smile", "smile+0", "x+1"]
+    changes, others = readable_changes(names, {"smile": 0, "mouth_open": 0})
+    assert [(c.edit.name, c.edit.strength) for c in changes] == [("smile", 2), ("mouth_open", -1.5)]
+    assert others == ["smile", "smile+0", "x+1"]
+
+
+def test_gain_and_leakage_are_those_of_the_regressor(tiny, portraits, regressor):
+    settings = Settings(parts=("attributes",), edit_count=4, batch=3, strengths=(-1.0, 1.0))
+    found = evaluate({"b": tiny}, {"d": portraits}, settings, judges=Judges(regressor=regressor))
+    curves = found.curves["d", "b"].attributes
+    assert curves.gain.attributes == ("smile", "age", "light") and curves.gain.edits == ("age", "smile", "yaw")
+    with torch.inference_mode():
+        inversion = tiny.invert(portraits.crops(np.arange(4), 32))
+        low, high = (
+            float(tiny.edit(inversion, [Edit("smile", s)]).reconstruction.clamp(-1, 1).mean()) for s in (-1.0, 1.0)
+        )
+    gain = found.value("d", "b", Quantity("attribute", "smile", "per unit", "gain")).value
+    assert gain == pytest.approx((high - low) / 2, abs=5e-3)
+    row = curves.gain.slopes[1]
+    leakage = found.value("d", "b", Quantity("attribute", "smile", "per unit", "leakage")).value
+    assert leakage == pytest.approx((abs(row[1]) + abs(row[2])) / 2 / abs(row[0]))
+    assert found.value("d", "b", Quantity("attribute", "yaw", "per unit", "gain")) is None  # nobody predicts yaw
+    assert not math.isnan(gain)
+
+
+def test_strengths_of_zero_are_refused():
+    with pytest.raises(ValueError, match="strengths must differ"):
+        Settings(strengths=(0.0, 1.0))

@@ -1,0 +1,39 @@
+import math
+
+import numpy as np
+import torch
+
+from oodinv.evaluation.evaluate import evaluate
+from oodinv.evaluation.generator import uncurated
+from oodinv.evaluation.pictures import as_written
+from oodinv.evaluation.settings import Settings
+from oodinv.evaluation.tally import Quantity
+from oodinv.training.data import Dataset
+
+ONLY = Settings(parts=("generator",), generator_count=6, batch=4)
+SWD = Quantity("generator", "whole", "drawn", "swd")
+
+
+def as_dataset(images) -> Dataset:
+    return Dataset.from_arrays(crops=((as_written(images) + 1) * 127.5).round().numpy().astype(np.uint8))
+
+
+def test_a_generator_is_at_no_distance_from_its_own_pictures(tiny, portraits):
+    own = as_dataset(uncurated(tiny, 6, seed=0, batch=4))
+    near = evaluate({"b": tiny}, {"own": own, "other": portraits}, ONLY)
+    # Pictures of other batches differ in their last bits.
+    assert near.value("own", "b", SWD).value < 1 < near.value("other", "b", SWD).value
+    assert near.value("own", "b", Quantity("generator", "32", "drawn", "swd")).count == 6
+    assert near.value("other", "b", SWD).count == 4  # those without accessory
+
+
+def test_samples_are_the_seeds_and_nothing_else(tiny):
+    first, again, other = (uncurated(tiny, 3, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_fid_is_absent_without_inception_and_says_so(tiny, portraits):
+    found = evaluate({"b": tiny}, {"d": portraits}, ONLY)
+    assert found.value("d", "b", SWD._replace(metric="fid")) is None
+    assert any("Inception" in reason for reason in found.absent)
+    assert math.isfinite(found.value("d", "b", SWD).value)
