@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from tiny_bundle import GENERATOR, tiny_model
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import ceiling
 from benchmarks.clock import measure
 from benchmarks.engine import measure_engine
 from benchmarks.flops import count_flops
@@ -19,7 +20,9 @@ from oodinv.models.stylegan2 import Generator
 CPU = torch.device("cpu")
 
 
-def test_a_run_gives_all_fields_as_json_and_markdown(tiny_bundle, small_photos, tmp_path, capsys):
+def test_a_run_gives_all_fields_as_json_and_markdown(tiny_bundle, small_photos, tmp_path, capsys, monkeypatch):
+    # Large products of bfloat16 take minutes where a processor has no instruction for them.
+    monkeypatch.setattr(ceiling, "_SIDES", (16, 64))
     words = ["--bundle", str(tiny_bundle), "--dtype", "float32", "bfloat16", "--batch", "1", "2", "--seconds", "0.02"]
     out = tmp_path / "results" / "r.json"
     words += ["--threads", "1", "--engine", "2", "--photos", str(small_photos), "--out", str(out)]
@@ -33,13 +36,13 @@ def test_a_run_gives_all_fields_as_json_and_markdown(tiny_bundle, small_photos, 
         ("float32", 1), ("float32", 2), ("bfloat16", 1), ("bfloat16", 2),
     ]  # fmt: skip
     for result in record["results"]:
-        ceiling, flops = record["ceilings"][result["dtype"]]["flops_per_s"], record["flops_per_crop"]
+        top, flops = record["ceilings"][result["dtype"]]["flops_per_s"], record["flops_per_crop"]
         for name in ("invert", "edit", "encoder", "generator"):
             rate, timing = result[name], result[name]["timing"]
             assert 0 < timing["min_s"] <= timing["median_s"] <= timing["max_s"] and timing["repetitions"] >= 1
             assert rate["per_s"] == pytest.approx(result["batch"] / timing["median_s"])
             assert rate["flops_per_s"] == pytest.approx(flops[name] * rate["per_s"])
-            assert rate["share_of_ceiling"] == pytest.approx(rate["flops_per_s"] / ceiling)
+            assert rate["share_of_ceiling"] == pytest.approx(rate["flops_per_s"] / top)
             assert timing["peak_memory_bytes"] > 10 * 2**20
         whole = sum(result[name]["timing"]["median_s"] for name in ("encoder", "generator", "generator"))
         assert result["alignment"]["seconds"] == pytest.approx(result["invert"]["timing"]["median_s"] - whole)
@@ -54,7 +57,7 @@ def test_a_run_gives_all_fields_as_json_and_markdown(tiny_bundle, small_photos, 
         assert text in said
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def test_shapes_of_the_full_configuration_are_checked_without_computing(dtype):
     record = main(["--bundle", "full", "--meta", "--size", "64", "--dtype", dtype, "--batch", "3"])
     (shapes,) = record["shapes"]
