@@ -16,7 +16,7 @@ from PIL import Image
 
 from oodinv.faces.candidates import Candidates, decode, suppress_overlaps
 from oodinv.faces.face import DetectorUnavailable, Face, is_too_small, largest_first
-from oodinv.faces.onnx_shapes import free_input_sizes
+from oodinv.faces.onnx_shapes import fix_weights, free_input_sizes
 from oodinv.faces.second_look import look_again
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class CenterFace:
         """
         model = _find_network_file().read_bytes()
         self.weights_sha256 = hashlib.sha256(model).hexdigest()
-        self._session = _open_session(free_input_sizes(model))
+        self._session = _open_session(fix_weights(free_input_sizes(model)))
         self._score_threshold = score_threshold
         self._overlap_threshold = overlap_threshold
 
@@ -125,7 +125,7 @@ def _open_session(model: bytes) -> "onnxruntime.InferenceSession":
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # the same sums in the same order on every machine; workers are the parallelism
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # the old export lists its weights as inputs, which warns once per weight
+    options.log_severity_level = 3  # the old export holds numbers that nothing uses, which warns once for each
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

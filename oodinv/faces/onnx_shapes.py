@@ -1,9 +1,12 @@
-"""Let an ONNX network take inputs of any size, without the `onnx` package.
+"""Let an ONNX network take inputs of any size, and run as fast as it can, without the `onnx` package.
 
 The published CenterFace file states one fixed input size (10, 3, 32, 32), although it is fully convolutional,
 and onnxruntime refuses any other size. In the protobuf wire format a small fixed dimension is two bytes
 (field 1 `dim_value`: `08 nn`), and an unnamed free dimension is two bytes as well (field 2 `dim_param`, empty
 string: `12 00`). So the sizes are freed in place: no length in the file changes.
+
+Its exporter also lists every weight among the inputs, from where a caller could replace it, and onnxruntime prepares
+nothing of such weights ahead: it runs half as fast. Listed as `value_info`, which has the same form, they are constant.
 """
 
 from collections.abc import Iterator
@@ -11,7 +14,7 @@ from collections.abc import Iterator
 # Field numbers of onnx.proto: ModelProto.graph, GraphProto.input / .output, ValueInfoProto.type,
 # TypeProto.tensor_type, TypeProto.Tensor.shape, TensorShapeProto.dim.
 _GRAPH = 7
-_INPUT, _OUTPUT = 11, 12
+_INPUT, _OUTPUT, _VALUE_INFO = 11, 12, 13
 _PATH_TO_DIM = (2, 1, 2, 1)
 _FREE_DIMENSION = b"\x12\x00"
 
@@ -41,6 +44,30 @@ def free_input_sizes(model: bytes) -> bytes:
                     freed += _free_dimensions(model, patched, span)
     if not freed:
         raise ValueError("expected an ONNX network with inputs of a fixed size, found no such input")
+    return bytes(patched)
+
+
+def fix_weights(model: bytes) -> bytes:
+    """List the graph's weights as constants instead of inputs.
+
+    Args:
+        model: A serialised ONNX ModelProto.
+
+    Returns:
+        The same model, same length; unchanged where no weight is an input.
+
+    Raises:
+        ValueError: The bytes are not such a model.
+    """
+    patched = bytearray(model)
+    for start, end in _fields(model, 0, len(model), _GRAPH):
+        weights = {_name(model, *span, field=8) for span in _fields(model, start, end, 5)}
+        for span in _fields(model, start, end, _INPUT):
+            if _name(model, *span, field=1) in weights:
+                tag = span[0] - _varint_size(span[1] - span[0]) - 1
+                if model[tag] != _INPUT << 3 | 2:
+                    raise ValueError("not an ONNX file: a length is written in more bytes than it needs")
+                patched[tag] = _VALUE_INFO << 3 | 2
     return bytes(patched)
 
 
@@ -92,3 +119,7 @@ def _varint(data: bytes, position: int, end: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position
     raise ValueError("not an ONNX file: a number is cut off")
+
+
+def _varint_size(value: int) -> int:
+    return max(1, -(-value.bit_length() // 7))

@@ -56,9 +56,9 @@ def make_actor(vtk: Any, surface: Surface, lighting: Lighting) -> Any:
     return actor
 
 
-def flatten(actor: Any, *, white: bool) -> None:
-    """Paint an actor flat white or black, on exactly the pixels that it covers when lit."""
-    _uniforms(actor).SetUniformf("flat_m", 2.0 if white else 1.0)
+def flatten(actor: Any) -> None:
+    """Paint an actor flat white, on exactly the pixels that it covers when lit."""
+    _uniforms(actor).SetUniformf("flat_m", 1.0)
 
 
 def _mesh(vtk: Any, surface: Surface) -> Any:

@@ -64,9 +64,11 @@ class AnnyMesh:
             with _native_stderr_off():
                 warp.init()
             import anny
+            from anny.models import phenotype, rigged_model
         except ImportError as error:
             raise ImportError(MISSING_EXTRA) from error
-        self._torch = torch
+        self._torch, self._blend_weights = torch, phenotype.phenotype_blendshape_weights
+        self._posed = rigged_model.RiggedModelWithLinearBlendShapes.forward
         model: Any = anny.Anny(local_changes="default", facial_actions="all", phenotypes="all")
         self._model = model.to(torch.float32)
         self._pose = torch.eye(4)[None, None].repeat(1, model.bone_count, 1, 1)
@@ -116,15 +118,30 @@ class AnnyMesh:
     def _base_vertices(
         self, phenotype: dict[str, float], changes: dict[str, float], actions: dict[str, float]
     ) -> Float[np.ndarray, "base 3"]:
-        everything = dict.fromkeys(self._model.phenotype_labels, 0.5) | phenotype
         with self._torch.no_grad():
-            output = self._model(
-                pose_parameters=self._pose,
-                phenotype_kwargs=everything,
-                local_changes_kwargs=changes,
-                facial_actions=actions,
-            )
+            output = self._posed(self._model, self._pose, self._coefficients(phenotype, changes, actions))
         return output["vertices"][0].numpy().astype(np.float64)
+
+    def _coefficients(self, phenotype: dict[str, float], changes: dict[str, float], actions: dict[str, float]) -> Any:
+        """Weights of Anny's blend shapes [1, shapes]: what its model would find out name by name, in half of its time.
+
+        They are those of the phenotype, of the actions, and of each local change upwards and downwards.
+        """
+        model = self._model
+        values = dict.fromkeys(model.phenotype_labels, 0.5) | phenotype
+        people = self._blend_weights(
+            self._torch.tensor([[float(values[label]) for label in model.phenotype_labels]]),
+            model.phenotype_labels,
+            model.anchors,
+            model.stacked_phenotype_blend_shapes_mask,
+            extrapolate=model.extrapolate_phenotypes,
+        )
+        if model.phenotype_blendshape_projection is not None:
+            people = people @ model.phenotype_blendshape_projection
+        acting = self._torch.tensor([[float(actions.get(label, 0.0)) for label in model.facial_action_labels]])
+        local = self._torch.tensor([[float(changes.get(label, 0.0)) for label in model.local_change_labels]])
+        both_ways = self._torch.stack([local.clamp(min=0), (-local).clamp(min=0)], dim=2).flatten(1)
+        return self._torch.cat([people, acting, both_ways], dim=1)
 
     def _refine(self, base: np.ndarray, faces: np.ndarray) -> None:
         """Split the head's triangles in four; keep for every vertex the four base vertices it is the mean of."""

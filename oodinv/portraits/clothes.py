@@ -5,7 +5,7 @@ import numpy as np
 from oodinv.portraits.anny_mesh import AnnyMesh, HeadShape
 from oodinv.portraits.curves import step
 from oodinv.portraits.params import PortraitParams
-from oodinv.portraits.surfaces import Surface, vertex_normals
+from oodinv.portraits.surfaces import Surface, faces_with, vertex_normals
 
 
 def clothes(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams) -> list[Surface]:
@@ -72,7 +72,7 @@ def _worn(
     weave: float,
     ribs: np.ndarray,
 ) -> Surface:
-    faces = mesh.faces[(cover[mesh.faces] > -0.8).any(1)]
+    faces = faces_with(mesh.faces, cover > -0.8)
     vertices = shape.vertices + shape.normals * thickness[:, None]
     surface = Surface(
         vertices=vertices,

@@ -8,7 +8,7 @@ from oodinv.portraits.curves import step
 from oodinv.portraits.hairline import hair_depth
 from oodinv.portraits.params import PortraitParams
 from oodinv.portraits.strands import Roots, grown, ribbons, scatter_roots
-from oodinv.portraits.surfaces import Surface
+from oodinv.portraits.surfaces import Surface, faces_with
 
 COUNT = 2600
 POINTS = 10
@@ -60,7 +60,7 @@ def _cap(mesh: AnnyMesh, shape: HeadShape, params: PortraitParams, depth: np.nda
     azimuth = np.arctan2(x, y + 0.02)
     lumps = np.sin(azimuth * 13 + z * 60) * np.sin(z * 190 + azimuth * 5) + 0.5 * np.sin(azimuth * 31 - z * 330)
     thickness = thickness * (1 + 0.25 * params.hair_curl * lumps)
-    faces = mesh.faces[(depth[mesh.faces] > 0.004).any(1)]
+    faces = faces_with(mesh.faces, depth > 0.004)
     vertices = shape.vertices + shape.normals * thickness[:, None]
     shade = 0.78 + 0.12 * lumps * params.hair_curl
     surface = Surface(

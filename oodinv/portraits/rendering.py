@@ -1,5 +1,6 @@
 """Rendering a dataset: shard by shard, by several processes, going on where it was stopped."""
 
+import gc
 import json
 import multiprocessing
 import os
@@ -36,6 +37,15 @@ from oodinv.portraits.studio import Studio
 
 SHARD = 50
 """Seeds per shard: what an interrupted run may have to render again, per process."""
+_WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    # Mesa's software rendering.
+    "LP_NUM_THREADS": "1",
+    # glibc otherwise gives every picture's memory back and has the kernel clear it anew, for 7 % of the time.
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +153,9 @@ def _start(counter: Any, lock: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         _process["studio"] = Studio()
     _process["detector"], _process["counter"] = load_detector("centerface"), counter
+    # What the imports have made stays; looking through it for garbage took 8 % of the time.
+    gc.collect()
+    gc.freeze()
 
 
 def _end_with_parent() -> None:
@@ -165,10 +178,9 @@ def _in_worker(recipe: Recipe, path: Path, seeds: range) -> None:
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """What is started within uses one thread: for arithmetic, and for Mesa's software rendering."""
-    names = ("OMP_NUM_THREADS", "LP_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
+    """What is started within uses one thread, and keeps the memory it has got."""
+    before = {name: os.environ.get(name) for name in _WORKER_ENVIRONMENT}
+    os.environ.update(_WORKER_ENVIRONMENT)
     try:
         yield
     finally:

@@ -60,6 +60,7 @@ class _Canvas:
         self.lights: list[tuple[float, float, float, np.ndarray]] = []
         tilt = rng.normal(0, 0.03)
         self.x, self.y = self.x + tilt * (self.y - 0.5), self.y - tilt * (self.x - 0.5)
+        self.slack = 0.5 * abs(tilt)
 
     def fill(self, top: np.ndarray, bottom: np.ndarray) -> None:
         self.pixels[:] = top + (bottom - top) * np.clip(self.y, 0, 1)[..., None]
@@ -68,9 +69,25 @@ class _Canvas:
         cover = np.clip(cover, 0, 1)[..., None]
         self.pixels = self.pixels * (1 - cover) + np.asarray(colour) * cover
 
+    def near(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
+        """Rows and columns that hold everything between these coordinates, tilted as they are."""
+        low = (np.array([top, left]) - self.slack) * _SIDE
+        high = (np.array([bottom, right]) + self.slack) * _SIDE
+        starts = np.clip(np.floor(low).astype(int) - 1, 0, _SIDE)
+        stops = np.clip(np.ceil(high).astype(int) + 1, 0, _SIDE)
+        return slice(starts[0], stops[0]), slice(starts[1], stops[1])
+
     def rectangle(self, left: float, top: float, width: float, height: float, colour: np.ndarray) -> None:
-        inside = (np.abs(self.x - left - width / 2) < width / 2) & (np.abs(self.y - top - height / 2) < height / 2)
-        self.lay(inside.astype(float), colour)
+        near = self.near(left, top, left + width, top + height)
+        inside = np.abs(self.x[near] - left - width / 2) < width / 2
+        inside &= np.abs(self.y[near] - top - height / 2) < height / 2
+        self.pixels[near][inside] = colour
+
+    def ellipse(self, x: float, y: float, wide: float, tall: float, colour: np.ndarray, share: float) -> None:
+        near = self.near(x - wide, y - tall, x + wide, y + tall)
+        inside = ((self.x[near] - x) / wide) ** 2 + ((self.y[near] - y) / tall) ** 2 < 1
+        patch = self.pixels[near]
+        patch[inside] = patch[inside] * (1 - share) + np.asarray(colour) * share
 
     def developed(self, blur: float, size: int) -> Picture:
         """Blurred, with the lights as discs, at its final size."""
@@ -161,8 +178,7 @@ def _leaves(canvas: _Canvas, rng: Rng, x: float, y: float, reach: float) -> None
     for _ in range(60):
         u, v = rng.normal(x, reach * 0.5), rng.normal(y, reach * 0.5)
         wide, tall = rng.uniform(0.01, 0.05, 2)
-        blob = ((canvas.x - u) / wide) ** 2 + ((canvas.y - v) / tall) ** 2 < 1
-        canvas.lay(blob * 0.9, green * rng.uniform(0.5, 1.5))
+        canvas.ellipse(u, v, wide, tall, green * rng.uniform(0.5, 1.5), 0.9)
 
 
 def _park(canvas: _Canvas, rng: Rng, size: int) -> Picture:

@@ -209,7 +209,7 @@ colour += sky(reflect(-v, n)) * gloss_m * (0.10 + 0.9 * pow(1.0 - facing, 4.0)) 
 )
 
 _END = """
-gl_FragData[0] = flat_m > 0.5 ? vec4(vec3(flat_m > 1.5 ? 1.0 : 0.0), 1.0) : vec4(developed(colour), 1.0);
+gl_FragData[0] = flat_m > 0.5 ? vec4(1.0) : vec4(developed(colour), 1.0);
 """
 
 _PROGRAMS = {"plain": _PLAIN, "skin": _SKIN, "hair": _HAIR, "eye": _EYE, "cloth": _CLOTH}
@@ -218,7 +218,7 @@ _PROGRAMS = {"plain": _PLAIN, "skin": _SKIN, "hair": _HAIR, "eye": _EYE, "cloth"
 def fragment_replacements(material: Material) -> dict[str, str]:
     """Code for the marks in VTK's fragment program.
 
-    The uniform ``flat_m`` is 0 for light, 1 for flat black and 2 for flat white; what is left out is the same in all.
+    The uniform ``flat_m`` is 0 for light and 1 for flat white; what is left out is the same in both.
     """
     return {
         "//VTK::PositionVC::Dec": "in vec4 vertexVCVSOutput;",

@@ -67,7 +67,7 @@ class Stage:
         width: int,
         height: int,
     ) -> Passes:
-        """Render one scene: lit, then flat for the masks (only if there are things).
+        """Render one scene: the people, then the things before them, then what is seen of the things as a mask.
 
         Args:
             people: Surfaces whose coverage is `Passes.people`.
@@ -81,8 +81,7 @@ class Stage:
         renderer.SetBackground(0, 0, 0)
         renderer.SetBackgroundAlpha(0)
         person_actors = [make_actor(self._vtk, surface, lighting) for surface in people]
-        thing_actors = [make_actor(self._vtk, surface, lighting) for surface in things]
-        for actor in person_actors + thing_actors:
+        for actor in person_actors:
             renderer.AddActor(actor)
         _aim(renderer.GetActiveCamera(), camera)
         self._window.SetSize(width, height)
@@ -92,12 +91,20 @@ class Stage:
             lit, coverage = picture[..., :3], picture[..., 3]
             if not things:
                 return Passes(lit=lit, coverage=coverage, things=np.zeros_like(coverage), people=coverage)
-            for actor in person_actors + thing_actors:
-                flatten(actor, white=actor in thing_actors)
-            seen = self._grab(width, height)[..., 0]
-            for actor in thing_actors:
+            # The people stay in colour and depth; only the things are drawn on, once lit and once white on nothing.
+            for actor in person_actors:
                 actor.VisibilityOff()
-            return Passes(lit=lit, coverage=coverage, things=seen, people=self._grab(width, height)[..., 3])
+            thing_actors = [make_actor(self._vtk, surface, lighting) for surface in things]
+            for actor in thing_actors:
+                renderer.AddActor(actor)
+            renderer.PreserveDepthBufferOn()
+            renderer.PreserveColorBufferOn()
+            both = self._grab(width, height)
+            for actor in thing_actors:
+                flatten(actor)
+            renderer.PreserveColorBufferOff()
+            seen = self._grab(width, height)
+            return Passes(lit=both[..., :3], coverage=both[..., 3], things=seen[..., 3], people=coverage)
         finally:
             self._window.RemoveRenderer(renderer)
 

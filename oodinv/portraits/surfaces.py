@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 Material = Literal["plain", "skin", "hair", "eye", "cloth"]
 """What a surface is made of: how `shading` lights it."""
@@ -46,12 +46,14 @@ class Surface:
 
     def compact(self) -> "Surface":
         """The same surface without the vertices that no face uses."""
-        used, faces = np.unique(self.faces, return_inverse=True)
+        is_used = np.zeros(len(self.vertices), bool)
+        is_used[self.faces] = True
+        used, number = np.flatnonzero(is_used), np.cumsum(is_used) - 1
         kept: dict[str, Any] = {
             name: None if (values := getattr(self, name)) is None else values[used]
             for name in ("vertices", "colours", "normals", "place", "detail", "tangents", "pattern", "light")
         }
-        return replace(self, faces=faces.reshape(self.faces.shape), **kept)
+        return replace(self, faces=number[self.faces], **kept)
 
 
 def vertex_normals(
@@ -66,6 +68,14 @@ def vertex_normals(
         [np.bincount(corners, weights=stacked[:, axis], minlength=len(vertices)) for axis in range(3)], axis=1
     )
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+
+
+def faces_with(
+    faces: Int[np.ndarray, "faces 3"], chosen: Bool[np.ndarray, " vertices"]
+) -> Int[np.ndarray, "fewer_faces 3"]:
+    """The faces that have a chosen vertex."""
+    a, b, c = (chosen[faces[:, corner]] for corner in range(3))
+    return faces[a | b | c]
 
 
 def sheet(
