@@ -105,6 +105,24 @@ def test_broken_and_oblong_images_are_listed_and_left_out(photos, caplog):
     assert "3 samples are left out, of 5 used" in caplog.text
 
 
+@pytest.mark.parametrize("kind", ["EPS", "GIF", "PPM", "TGA"])
+def test_formats_that_are_no_photo_formats_are_not_parsed_under_a_photos_name(photos, monkeypatch, kind):
+    from PIL import EpsImagePlugin
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *args, **kwargs: pytest.fail("a program was started"))
+    Image.new("RGB", (SIDE, SIDE)).save(photos / "disguised.png", format=kind)
+    for cache_gib in (0.0, 1.0):
+        data = opened(photos, max_broken_share=0.5, cache_gib=cache_gib)
+        assert len(data) == COUNT and "not a readable picture" in data.left_out[0].reason
+
+
+def test_files_far_longer_than_a_picture_are_not_read(photos):
+    with (photos / "sparse.png").open("wb") as file:
+        file.truncate(1 << 34)
+    data = opened(photos, max_broken_share=0.5)
+    assert len(data) == COUNT and f"{1 << 34} bytes, at most" in data.left_out[0].reason
+
+
 def test_more_broken_images_than_allowed_are_an_error_that_names_them(photos):
     paths(photos)[0].write_bytes(b"")
     with pytest.raises(DatasetError, match=r"1 of 6 samples .* are broken, more than the share of 0.01 .*00000.png"):

@@ -1,6 +1,7 @@
 """Where a picture's bytes lie, and how they become pixels of the size that is asked for."""
 
 import io
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from PIL import Image
 Mode = Literal["RGB", "L"]
 MAX_SIDE = 16_384
 """Pixels; larger pictures are not decoded, whatever their header promises."""
+MAX_BYTES = 1 << 28
+"""Of an encoded picture; longer ones are not read."""
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+"""Pillow's names. No other of its parsers sees a stranger's file, whatever the file is called: some start programs."""
 
 
 class BrokenPicture(Exception):
@@ -32,12 +37,15 @@ class Piece:
         """The bytes.
 
         Raises:
-            BrokenPicture: The file is shorter than it was, cannot be read, or is gone.
+            BrokenPicture: The file is shorter than it was, too long, cannot be read, or is gone.
         """
         try:
             with self.path.open("rb") as file:
+                length = os.fstat(file.fileno()).st_size - self.offset if self.length is None else self.length
+                if length > MAX_BYTES:
+                    raise BrokenPicture(f"{length} bytes, at most {MAX_BYTES} are read")
                 file.seek(self.offset)
-                data = file.read() if self.length is None else file.read(self.length)
+                data = file.read(max(length, 0))
         except OSError as error:
             raise BrokenPicture(f"cannot be read: {error.strerror}") from error
         if self.length is not None and len(data) < self.length:
@@ -49,7 +57,7 @@ def decode(data: bytes, mode: Mode, size: int | None) -> UInt8[np.ndarray, "chan
     """Decode a square picture; one that is larger than asked is averaged over areas down to it.
 
     Args:
-        data: An encoded picture, any format and colour mode Pillow knows.
+        data: An encoded picture in one of `FORMATS`, of any colour mode.
         mode: ``RGB`` gives three channels, ``L`` one.
         size: Side of the result in pixels; None = as it is.
 
@@ -59,7 +67,7 @@ def decode(data: bytes, mode: Mode, size: int | None) -> UInt8[np.ndarray, "chan
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a large picture is refused below, by its sides
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 _check_sides(image.size, size)
                 image.load()
                 pixels = image.convert(mode)
@@ -82,7 +90,7 @@ def side_of(data: bytes) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 _check_sides(image.size, None)
                 return image.width
     except BrokenPicture:
