@@ -158,6 +158,8 @@ def test_labels_come_from_a_table(photos):
         ("name,age\na,1\n", "expected a column `file`"),
         ("file,age\n00000.png,old\n", "line 2: expected a number for 'age', got 'old'"),
         ("file,age\n00000.png,nan\n", "expected a number"),
+        ("file,../../escaped\n00000.png,1\n", r"a label cannot be called '\.\./\.\./escaped'"),
+        ("file,..\n00000.png,1\n", r"a label cannot be called '\.\.'.* rename it"),
         ("file,age\n00000.png,1\n", "no line for 5 of 6 images"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from oodinv.training.data.errors import DatasetError
 from oodinv.training.data.listing import Listing, Record
+from oodinv.training.data.names import check_label
 from oodinv.training.data.pieces import Piece
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -22,7 +23,7 @@ def read_photos(folder: Path) -> Listing:
     column is a label and holds numbers.
 
     Raises:
-        DatasetError: There are no images, or the labels do not fit them.
+        DatasetError: There are no images, or the labels do not fit them or have names that files cannot have.
     """
     paths = _images(folder)
     if not paths:
@@ -58,6 +59,9 @@ def _labels(folder: Path, paths: list[str]) -> dict[str, dict[str, float]]:
         rows = csv.DictReader(file)
         if rows.fieldnames is None or "file" not in rows.fieldnames:
             raise DatasetError(f"{table}: expected a column `file`, got the columns {rows.fieldnames}")
+        for name in rows.fieldnames:
+            if name != "file":
+                check_label(name, table)
         for number, row in enumerate(rows, start=2):
             file_name = row.pop("file") or ""
             candidates = [file_name] if file_name in known else by_name.get(file_name, [])
