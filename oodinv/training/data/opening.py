@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from oodinv.training.data.cache import Layers, examined
-from oodinv.training.data.dataset import Counterfactual, Dataset, LeftOut, join_datasets
+from oodinv.training.data.dataset import Counterfactual, Dataset, LeftOut
 from oodinv.training.data.errors import DatasetError
 from oodinv.training.data.examine import Verdict
+from oodinv.training.data.joining import join_datasets
 from oodinv.training.data.listing import Listing, Record
 from oodinv.training.data.photos import CACHE, read_photos
 from oodinv.training.data.pictures import LazyPictures
@@ -139,6 +140,10 @@ def _check_sides(listing: Listing, verdicts: Sequence[Verdict], size: int) -> No
 
 def _dataset(listing: Listing, verdicts: Sequence[Verdict], layers: Layers, size: int) -> Dataset:
     records = listing.records
+    dropped = _dropped(listing)
+    if dropped:
+        told = "; ".join(f"{what} ({why})" for what, why in dropped.items())
+        logger.warning("%s: what not all samples have is known of none: %s", listing.folder, told)
     with_params = listing.parameter_names and all(record.params is not None for record in records)
     scale = size / listing.crop_size if listing.crop_size is not None else 1.0
     with_marks = listing.crop_size is not None and all(record.landmarks is not None for record in records)
@@ -161,7 +166,30 @@ def _dataset(listing: Listing, verdicts: Sequence[Verdict], layers: Layers, size
         ),
         seeds=np.array([-1 if record.seed is None else record.seed for record in records], dtype=np.int64),
         hashes=[verdict.crop_hash for verdict in verdicts],
+        origin=str(listing.folder),
+        dropped=dropped,
     )
+
+
+def _dropped(listing: Listing) -> dict[str, str]:
+    """By fact, which samples lack it, of the facts that some have."""
+    facts: list[tuple[str, list[bool]]] = [
+        ("masks", [record.silhouette is not None for record in listing.records]),
+        ("params", [record.params is not None for record in listing.records]),
+        ("landmarks", [record.landmarks is not None for record in listing.records]),
+    ]
+    for what, tables in (
+        ("label", [record.labels for record in listing.records]),
+        ("counterfactual", [record.changed for record in listing.records]),
+    ):
+        for name in dict.fromkeys(name for table in tables for name in table):
+            facts.append((f"{what} {name}", [name in table for table in tables]))
+    found = {}
+    for what, known in facts:
+        if any(known) and not all(known):
+            first = listing.records[known.index(False)].name
+            found[what] = f"{known.count(False)} of {len(known)} samples lack it, the first {first}"
+    return found
 
 
 def _labels(rows: Sequence) -> dict[str, np.ndarray]:
