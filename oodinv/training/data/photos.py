@@ -25,7 +25,7 @@ def read_photos(folder: Path) -> Listing:
     Raises:
         DatasetError: There are no images, or the labels do not fit them or have names that files cannot have.
     """
-    paths = _images(folder)
+    paths = images_below(folder)
     if not paths:
         raise DatasetError(
             f"{folder} holds no images ({', '.join(SUFFIXES)}) and no dataset.json: "
@@ -38,7 +38,8 @@ def read_photos(folder: Path) -> Listing:
     return Listing(folder=folder, records=records, has_masks=False)
 
 
-def _images(folder: Path) -> list[str]:
+def images_below(folder: Path) -> list[str]:
+    """Paths below a folder of the files that are called like images, in order."""
     found = []
     for parent, folders, files in os.walk(folder):
         here = Path(parent)

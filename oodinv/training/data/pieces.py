@@ -81,6 +81,33 @@ def decode(data: bytes, mode: Mode, size: int | None) -> UInt8[np.ndarray, "chan
     return np.ascontiguousarray(array.transpose(2, 0, 1) if mode == "RGB" else array[None])
 
 
+def decode_centre(data: bytes, size: int) -> UInt8[np.ndarray, "3 size size"]:
+    """Decode the central square of a picture of any shape, scaled up or down to a size.
+
+    Raises:
+        BrokenPicture: Not a picture, cut off, or larger than any that is decoded.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                width, height = image.size
+                if max(width, height) > MAX_SIDE:
+                    raise BrokenPicture(f"{width}x{height} pixels, at most {MAX_SIDE} on a side are decoded")
+                image.draft("RGB", (2 * size, 2 * size))
+                image.load()
+                side = min(image.size)
+                left, top = (image.width - side) // 2, (image.height - side) // 2
+                # Cut before it is scaled: a filter would reach over the border of the square.
+                square = image.convert("RGB").crop((left, top, left + side, top + side))
+                square = square.resize((size, size), Image.Resampling.BILINEAR)
+    except BrokenPicture:
+        raise
+    except Exception as error:
+        raise BrokenPicture(f"not a readable picture ({type(error).__name__})") from error
+    return np.ascontiguousarray(np.asarray(square, dtype=np.uint8).transpose(2, 0, 1))
+
+
 def side_of(data: bytes) -> int:
     """Side of an encoded square picture in pixels, read from its header.
 
