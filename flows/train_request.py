@@ -27,6 +27,9 @@ class TrainRequest(BaseModel):
     workers: int = Field(
         default=1, ge=1, le=1024, description="Processes that share every batch; each has a GPU where device is cuda"
     )
+    cache: str | None = Field(
+        default=None, min_length=1, description="Folder for decoded crops. Empty = beside each dataset"
+    )
     seconds: float | None = Field(
         default=None, gt=0, description="Save and stop after so long; running it again goes on. Empty = to the end"
     )

@@ -47,6 +47,7 @@ def train_on_cluster(
     """
     _check_installed()
     job = replace(job, out=job.out.absolute(), data=tuple(path.absolute() for path in job.data))
+    job = replace(job, cache=None if job.cache is None else job.cache.absolute())
     job = replace(job, inputs={name: _whole(path) for name, path in job.inputs.items()})
     job.out.mkdir(parents=True, exist_ok=True)
     (job.out / _RESULT).unlink(missing_ok=True)

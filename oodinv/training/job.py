@@ -27,6 +27,8 @@ class TrainingJob:
     device: str = "auto"
     """cpu, cuda, or auto = a GPU where there is one."""
     options: LoopOptions = LoopOptions()  # noqa: RUF009 (frozen)
+    cache: Path | None = None
+    """Folder for decoded crops; None = beside each dataset."""
 
 
 def run_job(job: TrainingJob, listeners: Sequence[Listener] = ()) -> TrainingResult:
@@ -67,6 +69,6 @@ def find_device(name: str) -> torch.device:
 def _opened(job: TrainingJob, size: int | None) -> Dataset:
     """The pictures; of several processes the first one reads them through, the others find them read."""
     if parallel.rank() == 0:
-        data = open_dataset(job.data, size=size, progress=job.options.progress)
+        data = open_dataset(job.data, size=size, cache=job.cache, progress=job.options.progress)
     parallel.broadcast(None)
-    return data if parallel.rank() == 0 else open_dataset(job.data, size=size, progress=False)
+    return data if parallel.rank() == 0 else open_dataset(job.data, size=size, cache=job.cache, progress=False)

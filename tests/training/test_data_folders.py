@@ -1,7 +1,9 @@
 """Folders of photos as datasets: caches, labels, and what is wrong with some of them."""
 
+import errno
 import logging
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -89,6 +91,37 @@ def test_a_cache_below_a_file_is_told(photos, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DatasetError, match="name another folder for it"):
         opened(photos, cache=tmp_path / "file" / "cache")
+
+
+def test_a_dataset_beside_which_nothing_can_be_written_is_read_nevertheless(photos, caplog):
+    expected = opened(photos).crops(np.arange(COUNT))
+    kept = list((photos / "cache").glob("24px-*"))
+    shutil.rmtree(photos / "cache")
+    (photos / "cache").write_text("in the way of a folder, as a read-only disk would be")
+    with caplog.at_level(logging.WARNING):
+        data = opened(photos)
+    assert kept and torch.equal(data.crops(np.arange(COUNT)), expected)
+    assert "decoded crops cannot be kept" in caplog.text and "name a folder with room as cache" in caplog.text
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_a_disk_that_fills_up_leaves_no_half_cache_and_the_crops_are_decoded(photos, tmp_path, monkeypatch, rows):
+    from oodinv.training.data import cache
+
+    write, written = cache._LayerFile.write, []
+
+    def full(self, row, pixels):
+        if row >= rows:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(row)
+        write(self, row, pixels)
+
+    expected = opened(photos, cache_gib=0.0).crops(np.arange(COUNT))
+    monkeypatch.setattr(cache._LayerFile, "write", full)
+    assert torch.equal(opened(photos).crops(np.arange(COUNT)), expected)
+    assert len(written) == rows and not [path for path in (photos / "cache").iterdir() if path.is_dir()]
+    with pytest.raises(DatasetError, match="No space left on device; free space, or name another folder"):
+        opened(photos, cache=tmp_path / "elsewhere")
 
 
 def test_broken_and_oblong_images_are_listed_and_left_out(photos, caplog):

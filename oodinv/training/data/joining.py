@@ -1,7 +1,7 @@
 """One dataset after the other, and what gets lost by it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -65,24 +65,29 @@ def join_datasets(parts: Sequence[Dataset]) -> Dataset:
 
 def _lost(parts: Sequence[Dataset]) -> dict[str, str]:
     """By fact, which parts lack it, of the facts that some part has."""
-    tests: dict[str, Callable[[Dataset], bool]] = {
-        "masks": lambda part: part.has_masks,
-        "params": lambda part: part.params is not None,
-        "landmarks": lambda part: part.landmarks is not None,
-    }
-    for name in dict.fromkeys(name for part in parts for name in part.labels):
-        tests[f"label {name}"] = lambda part, name=name: name in part.labels
-    for name in dict.fromkeys(name for part in parts for name in part.changed):
-        tests[f"counterfactual {name}"] = lambda part, name=name: name in part.changed
+    known = [_known(part) for part in parts]
     lost = {}
-    for what, has in tests.items():
-        without = [part.origin or f"dataset {n}" for n, part in enumerate(parts, start=1) if not has(part)]
-        if 0 < len(without) < len(parts):
+    for what in dict.fromkeys(what for facts in known for what in facts):
+        without = [
+            part.origin or f"dataset {number}"
+            for number, (part, facts) in enumerate(zip(parts, known, strict=True), start=1)
+            if what not in facts
+        ]
+        if without:
             lost[what] = f"not in {', '.join(without)}"
     sorts = {part.parameter_names for part in parts if part.params is not None}
     if "params" not in lost and len(sorts) > 1:
         lost["params"] = f"of different names in {' and '.join(part.origin or 'a dataset' for part in parts)}"
     return lost
+
+
+def _known(part: Dataset) -> list[str]:
+    facts = {"masks": part.has_masks, "params": part.params is not None, "landmarks": part.landmarks is not None}
+    return [
+        *(what for what, there in facts.items() if there),
+        *(f"label {name}" for name in part.labels),
+        *(f"counterfactual {name}" for name in part.changed),
+    ]
 
 
 def _join_changed(parts: Sequence[Counterfactual]) -> Counterfactual:

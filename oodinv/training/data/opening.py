@@ -40,7 +40,8 @@ def open_dataset(
     Args:
         folders: At least one.
         size: Side of the crops in pixels; larger ones are averaged down. None: as they are in the first folder.
-        cache: Folder for decoded crops; default: `cache/` beside the shards or images.
+        cache: Folder for decoded crops; default: `cache/` beside the shards or images, where these lie on
+            a disk that can be written and has room.
         cache_gib: Above this, decoded crops are not kept. GiB per folder.
         max_broken_share: More broken samples than this are an error.
         progress: Show a bar on stderr while a folder is read for the first time.
@@ -59,7 +60,10 @@ def open_dataset(
         if size is None:
             size = _native_size(listing)
         place = cache if cache is not None else folder / CACHE
-        verdicts, layers = examined(listing, size, place, most_bytes=round(cache_gib * 2**30), progress=progress)
+        most_bytes = round(cache_gib * 2**30)
+        verdicts, layers = examined(
+            listing, size, place, most_bytes=most_bytes, progress=progress, needed=cache is not None
+        )
         parts.append(_selected(listing, verdicts, layers, size, seen, max_broken_share))
     joined = join_datasets(parts)
     if joined.left_out:
