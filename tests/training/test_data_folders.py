@@ -124,6 +124,26 @@ def test_a_disk_that_fills_up_leaves_no_half_cache_and_the_crops_are_decoded(pho
         opened(photos, cache=tmp_path / "elsewhere")
 
 
+def test_what_killed_processes_and_earlier_contents_left_in_a_cache_goes(photos, tmp_path):
+    cache, other = tmp_path / "cache", tmp_path / "other"
+    shutil.copytree(photos, other)
+    paths(other)[0].unlink()
+    for folder, size in ((photos, 12), (photos, None), (other, 12)):
+        opened(folder, size=size, cache=cache)
+    before = sorted(cache.glob("*px-*"))
+    (cache / "partial-12345").mkdir()
+    (cache / "partial-12345" / "crops.npy").write_bytes(b"half")
+    (cache / "mine").mkdir()
+    opened(photos, size=12, cache=cache)
+    assert not list(cache.glob("partial-*")) and (cache / "mine").exists()
+    assert sorted(cache.glob("*px-*")) == before and len(before) == 3
+    paths(photos)[0].unlink()
+    paths(photos)[0].unlink()
+    opened(photos, size=12, cache=cache)
+    after = set(cache.glob("*px-*"))
+    assert len(after) == 2 and len(after & set(before)) == 1  # the other folder's crops stay
+
+
 def test_broken_and_oblong_images_are_listed_and_left_out(photos, caplog):
     cut = paths(photos)[1]
     cut.write_bytes(cut.read_bytes()[:200])

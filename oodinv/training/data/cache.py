@@ -6,6 +6,7 @@ import io
 import logging
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from oodinv.training.data.errors import DatasetError
-from oodinv.training.data.examine import Verdict, look_through, remember, remembered
+from oodinv.training.data.examine import Verdict, hashes_remembered, look_through, remember, remembered
 from oodinv.training.data.listing import Listing
 from oodinv.training.data.pictures import LazyPictures, Pictures, StoredPictures
 
@@ -76,6 +77,7 @@ def examined(
 def _examined(
     listing: Listing, size: int, cache: Path, *, most_bytes: int, progress: bool
 ) -> tuple[list[Verdict], Layers]:
+    _clean(cache)
     verdicts = remembered(listing, cache)
     if verdicts is not None and (found := _stored(listing, cache / _name(verdicts, size))) is not None:
         return verdicts, found
@@ -90,9 +92,28 @@ def _examined(
     verdicts = _build(listing, size, cache, progress=progress)
     with _writing():
         remember(listing, cache, verdicts)
+    _remove_stale(cache)
     stored = _stored(listing, cache / _name(verdicts, size))
     assert stored is not None
     return verdicts, stored
+
+
+def _clean(cache: Path) -> None:
+    """Remove what killed processes left: whoever holds the lock knows that nobody is building."""
+    for left in cache.iterdir():
+        if re.fullmatch(r"partial-\d+", left.name):
+            shutil.rmtree(left, ignore_errors=True)
+        elif re.fullmatch(r"looked-at-.*\.\d+\.partial", left.name):
+            left.unlink(missing_ok=True)
+
+
+def _remove_stale(cache: Path) -> None:
+    """Remove decoded crops of what no dataset holds any more: files were changed, added or removed since."""
+    known = {_content(hashes) for hashes in hashes_remembered(cache)}
+    for folder in cache.iterdir():
+        match = re.fullmatch(r"\d+px-v\d+-([0-9a-f]{24})", folder.name)
+        if match and match[1] not in known:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _looked_at(listing: Listing, *, progress: bool) -> list[Verdict]:
@@ -191,8 +212,11 @@ def _layers(listing: Listing) -> tuple[tuple[str, int], ...]:
 
 
 def _name(verdicts: Sequence[Verdict], size: int) -> str:
-    content = hashlib.sha256("".join(verdict.all_hash for verdict in verdicts).encode())
-    return f"{size}px-v{_VERSION}-{content.hexdigest()[:24]}"
+    return f"{size}px-v{_VERSION}-{_content([verdict.all_hash for verdict in verdicts])}"
+
+
+def _content(hashes: Sequence[str]) -> str:
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()[:24]
 
 
 @contextmanager
