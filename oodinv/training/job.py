@@ -43,12 +43,14 @@ def run_job(job: TrainingJob, listeners: Sequence[Listener] = ()) -> TrainingRes
     device = find_device(job.device)
     data = _opened(job, chosen.size(job.config))
     prepared = chosen.build(job.config, data, Inputs(device=device, folders=job.inputs))
-    result = run_training(
-        prepared.trainer, steps=prepared.steps, folder=job.out, options=job.options, listeners=listeners
+    return run_training(
+        prepared.trainer,
+        steps=prepared.steps,
+        folder=job.out,
+        options=job.options,
+        listeners=listeners,
+        write=prepared.write,
     )
-    if result.finished and parallel.rank() == 0:
-        prepared.write(job.out)
-    return result
 
 
 def find_device(name: str) -> torch.device:
