@@ -28,6 +28,7 @@ from oodinv.training.loop import run_training
 from oodinv.training.phases import Phase
 from oodinv.training.presets import improved
 from oodinv.training.regressor import RegressorTraining, train_regressor
+from oodinv.training.seen import refuse_test
 
 EDITS = ("smile", "age", "gender", "yaw", "mouth_open")
 """Those of them that the portraits have labels of."""
@@ -102,6 +103,8 @@ def train(
         recipe: How long each step lasts.
         work: Folder of the steps' states.
     """
+    for data in (clean, worn):
+        refuse_test(data)
     params = known_params(clean)
     config = generator_config(params.shape[1])
     phases: tuple[Phase, ...] = (

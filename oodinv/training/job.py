@@ -12,6 +12,7 @@ from oodinv.training.data import Dataset, open_dataset
 from oodinv.training.errors import TrainingError
 from oodinv.training.loop import Listener, LoopOptions, TrainingResult, run_training
 from oodinv.training.recipes import Inputs, recipe
+from oodinv.training.seen import Seen, refuse_test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +43,21 @@ def run_job(job: TrainingJob, listeners: Sequence[Listener] = ()) -> TrainingRes
     chosen = recipe(job.kind)
     device = find_device(job.device)
     data = _opened(job, chosen.size(job.config))
+    refuse_test(data)
     prepared = chosen.build(job.config, data, Inputs(device=device, folders=job.inputs))
+
+    def write(folder: Path) -> None:
+        # First: weights whose pictures are not known must not be there.
+        Seen.of(data).write(folder, job.kind)
+        prepared.write(folder)
+
     return run_training(
         prepared.trainer,
         steps=prepared.steps,
         folder=job.out,
         options=job.options,
         listeners=listeners,
-        write=prepared.write,
+        write=write,
     )
 
 

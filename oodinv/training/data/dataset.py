@@ -72,6 +72,8 @@ class Dataset:
     """Broken and duplicate samples."""
     origin: str = ""
     """The folder it was opened from, for messages."""
+    splits: tuple[str, ...] = ()
+    """Of rendered portraits, which of train, val and test these are."""
     dropped: dict[str, str] = field(default_factory=dict, repr=False)
     """Facts that only some samples have, and that are therefore known of none here: which samples lack them."""
 

@@ -59,6 +59,7 @@ def join_datasets(parts: Sequence[Dataset]) -> Dataset:
         hashes=[content for part in parts for content in part.hashes],
         left_out=tuple(what for part in parts for what in part.left_out),
         origin=", ".join(part.origin for part in parts if part.origin),
+        splits=tuple(sorted({split for part in parts for split in part.splits})),
         dropped={what: why for part in parts for what, why in part.dropped.items()} | lost,
     )
 

@@ -171,6 +171,7 @@ def _dataset(listing: Listing, verdicts: Sequence[Verdict], layers: Layers, size
         seeds=np.array([-1 if record.seed is None else record.seed for record in records], dtype=np.int64),
         hashes=[verdict.crop_hash for verdict in verdicts],
         origin=str(listing.folder),
+        splits=(listing.split,) if listing.split else (),
         dropped=dropped,
     )
 

@@ -46,6 +46,7 @@ def read_shards(folder: Path) -> Listing:
         has_masks=all(record.silhouette is not None for record in records),
         crop_size=int(about["crop_size"]),
         parameter_names=names,
+        split=str(about.get("split") or ""),
     )
 
 
