@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _RESULT = "result.json"
 _RESTARTS = 2
+_LOOK_S = 0.5
 
 
 def train_on_cluster(
@@ -54,6 +55,11 @@ def train_on_cluster(
     # One processor more: Ray Train's controller takes part of one.
     with ray_session(workers + 1), stop_on_signals() as wish, _passed_on(wish, job.out), following(job.out, listeners):
         for attempt in range(1 + _RESTARTS):
+            if wish.asked and attempt:
+                raise ClusterLost(
+                    f"a worker of the training in {job.out} died while it was asked to stop; the last state is in its "
+                    "checkpoints, and the same command goes on from there"
+                )
             try:
                 _fit(job, workers, gpus)
                 break
@@ -118,14 +124,14 @@ def _work(config: dict[str, Any]) -> None:
 
 @contextmanager
 def _passed_on(wish: StopWish, folder: Path) -> Iterator[None]:
-    """A signal to this process stops the workers."""
+    """A signal to this process stops the workers, also those that are still starting."""
     end = Event()
 
     def watch() -> None:
-        while not end.wait(0.2):
+        while not end.wait(_LOOK_S):
             if wish.asked:
+                # Again and again: to a worker that begins later, a file from before it begins means nothing.
                 (folder / STOP).touch()
-                return
 
     thread = Thread(target=watch, daemon=True)
     thread.start()
