@@ -2,12 +2,15 @@
 
 import time
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from oodinv.cluster import train as cluster_train
 from oodinv.cluster.pulse import ClusterLost
 from oodinv.cluster.train import _passed_on, train_on_cluster
+from oodinv.training.errors import TrainingError
 from oodinv.training.job import TrainingJob
 from oodinv.training.stopping import StopFile, StopWish
 
@@ -30,7 +33,7 @@ def wish(monkeypatch):
         yield wish
 
     monkeypatch.setattr(cluster_train, "stop_on_signals", on_signals)
-    monkeypatch.setattr(cluster_train, "ray_session", lambda processors: nullcontext())
+    monkeypatch.setattr(cluster_train, "ray_session", lambda processors: nullcontext(SimpleNamespace(gpus=2.0)))
     monkeypatch.setattr(cluster_train, "_check_installed", lambda: None)
     return wish
 
@@ -76,3 +79,25 @@ def test_without_a_wish_workers_that_die_are_started_again_twice(job, wish, monk
     with pytest.raises(ClusterLost, match="died 3 times"):
         train_on_cluster(job, workers=2)
     assert len(fits) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "workers", "got"), [("auto", 2, "cuda"), ("auto", 3, "cpu"), ("cpu", 2, "cpu"), ("cuda", 1, "cuda")]
+)
+def test_one_device_is_chosen_for_all_workers(job, wish, monkeypatch, asked, workers, got):
+    class Enough(Exception):
+        pass
+
+    def fit(job, workers):
+        assert job.device == got
+        raise Enough
+
+    monkeypatch.setattr(cluster_train, "_fit", fit)
+    monkeypatch.setattr(cluster_train, "_known_cause", lambda error: error)
+    with pytest.raises(Enough):
+        train_on_cluster(replace(job, device=asked), workers=workers)
+
+
+def test_more_workers_than_gpus_are_refused_on_gpus(job, wish):
+    with pytest.raises(TrainingError, match="3 workers need a GPU each, and there are 2"):
+        train_on_cluster(replace(job, device="cuda"), workers=3)
