@@ -334,6 +334,7 @@ def bundle_export(name: str, layout: Any, out: Path) -> None:
 @click.option("--seconds", type=float, help="Save and stop after so long; the same command goes on.")
 @click.option("--workers", type=int, help="Processes that share every batch, by Ray Train.  [default: 1]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: auto]")
+@click.option("--cache", metavar="DIR", help="For decoded crops.  [default: beside each dataset]")
 @click.option("--save-every", type=int, metavar="STEPS", help="[default: 500]")
 @click.option("--log-every", type=int, metavar="STEPS", help="[default: 50]")
 @click.option("--grid-every", type=int, metavar="STEPS", help="[default: 500]")

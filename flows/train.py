@@ -51,6 +51,7 @@ def training_job(request: TrainRequest) -> TrainingJob:
         out=Path(request.out),
         inputs={name: Path(folder) for name, folder in request.inputs.items()},
         device=request.device,
+        cache=None if request.cache is None else Path(request.cache),
         options=LoopOptions(
             save_every=request.save_every,
             log_every=request.log_every,

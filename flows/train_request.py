@@ -25,7 +25,10 @@ class TrainRequest(BaseModel):
     )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto = a GPU where there is one")
     workers: int = Field(
-        default=1, ge=1, le=1024, description="Processes that share every batch; each has a GPU where device is cuda"
+        default=1, ge=1, le=1024, description="Processes that share every batch; on GPUs each has its own"
+    )
+    cache: str | None = Field(
+        default=None, min_length=1, description="Folder for decoded crops. Empty = beside each dataset"
     )
     seconds: float | None = Field(
         default=None, gt=0, description="Save and stop after so long; running it again goes on. Empty = to the end"

@@ -30,7 +30,7 @@ def train_network(job: TrainingJob, *, workers: int = 1, curves: bool = True) ->
             return run_job(job, listeners)
         from oodinv.cluster.train import train_on_cluster
 
-        return train_on_cluster(job, workers=workers, gpus=job.device == "cuda", listeners=listeners)
+        return train_on_cluster(job, workers=workers, listeners=listeners)
     finally:
         artifacts.close()
         if board is not None:

@@ -24,37 +24,48 @@ logger = logging.getLogger(__name__)
 
 _RESULT = "result.json"
 _RESTARTS = 2
+_LOOK_S = 0.5
 
 
-def train_on_cluster(
-    job: TrainingJob, *, workers: int, gpus: bool = False, listeners: Sequence[Listener] = ()
-) -> TrainingResult:
+def train_on_cluster(job: TrainingJob, *, workers: int, listeners: Sequence[Listener] = ()) -> TrainingResult:
     """Run or resume a training with several workers, on this machine or on the cluster of `RAY_ADDRESS`.
 
     The batch is shared among them. All see the same folders: on a cluster these lie on storage that all nodes mount.
     When a worker dies, all are started again, twice at most, and go on from the last checkpoint.
 
     Args:
-        job: What to train.
+        job: What to train; on device cuda each worker has a GPU, on cpu a processor, and auto is cuda where there are
+            GPUs for all.
         workers: Processes.
-        gpus: Each has a GPU; else a processor.
         listeners: Are told in this process what the workers log and show.
 
     Raises:
         ClusterLost: Workers died again and again.
-        TrainingError: Ray Train is not installed.
+        TrainingError: Ray Train is not installed, or there are not GPUs for all.
         Exception: See `run_job`.
     """
     _check_installed()
     job = replace(job, out=job.out.absolute(), data=tuple(path.absolute() for path in job.data))
+    job = replace(job, cache=None if job.cache is None else job.cache.absolute())
     job = replace(job, inputs={name: _whole(path) for name, path in job.inputs.items()})
     job.out.mkdir(parents=True, exist_ok=True)
     (job.out / _RESULT).unlink(missing_ok=True)
     # One processor more: Ray Train's controller takes part of one.
-    with ray_session(workers + 1), stop_on_signals() as wish, _passed_on(wish, job.out), following(job.out, listeners):
+    with (
+        ray_session(workers + 1) as cluster,
+        stop_on_signals() as wish,
+        _passed_on(wish, job.out),
+        following(job.out, listeners),
+    ):
+        job = replace(job, device=_device(job.device, workers, cluster.gpus))
         for attempt in range(1 + _RESTARTS):
+            if wish.asked and attempt:
+                raise ClusterLost(
+                    f"a worker of the training in {job.out} died while it was asked to stop; the last state is in its "
+                    "checkpoints, and the same command goes on from there"
+                )
             try:
-                _fit(job, workers, gpus)
+                _fit(job, workers)
                 break
             except Exception as error:
                 known = _known_cause(error)
@@ -68,6 +79,19 @@ def train_on_cluster(
                 logger.warning("a worker died; the training goes on from its last checkpoint: %s", str(error)[-300:])
     told = json.loads((job.out / _RESULT).read_text())
     return TrainingResult(**told | {"checkpoint": Path(told["checkpoint"])})
+
+
+def _device(asked: str, workers: int, gpus: float) -> str:
+    """One device for all, chosen here: a worker that chose for itself would see the GPUs of others, or none."""
+    if asked == "auto":
+        device = "cuda" if gpus >= workers else "cpu"
+        logger.info("%d workers and %g GPUs: training on %s", workers, gpus, device)
+        return device
+    if asked == "cuda" and gpus < workers:
+        raise TrainingError(
+            f"{workers} workers need a GPU each, and there are {gpus:g}: ask for as many workers, or for device cpu"
+        )
+    return asked
 
 
 def _whole(path: Path) -> Path:
@@ -85,10 +109,11 @@ def _check_installed() -> None:
         ) from error
 
 
-def _fit(job: TrainingJob, workers: int, gpus: bool) -> None:
+def _fit(job: TrainingJob, workers: int) -> None:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
+    gpus = job.device == "cuda"
     TorchTrainer(
         _work,
         train_loop_config={"job": job},
@@ -105,7 +130,7 @@ def _work(config: dict[str, Any]) -> None:
     import torch
 
     job: TrainingJob = config["job"]
-    if not torch.cuda.is_available():
+    if job.device == "cpu":
         # Each worker has one processor: threads of many workers would be in each other's way.
         torch.set_num_threads(1)
     result = run_job(replace(job, options=replace(job.options, progress=False)))
@@ -117,14 +142,14 @@ def _work(config: dict[str, Any]) -> None:
 
 @contextmanager
 def _passed_on(wish: StopWish, folder: Path) -> Iterator[None]:
-    """A signal to this process stops the workers."""
+    """A signal to this process stops the workers, also those that are still starting."""
     end = Event()
 
     def watch() -> None:
-        while not end.wait(0.2):
+        while not end.wait(_LOOK_S):
             if wish.asked:
+                # Again and again: to a worker that begins later, a file from before it begins means nothing.
                 (folder / STOP).touch()
-                return
 
     thread = Thread(target=watch, daemon=True)
     thread.start()

@@ -96,4 +96,6 @@ def _split(folder: Path | None) -> Sequence[str]:
     except (OSError, ValueError):
         return []
     split = told.get("split") if isinstance(told, dict) else None
+    if split == "train":
+        return ["train: NOT HELD OUT, networks may have been trained on these very pictures"]
     return [str(split)[:20]] if split else []

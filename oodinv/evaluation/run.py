@@ -1,19 +1,23 @@
 """From names and folders to files."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.evaluation.errors import EvaluationError
 from oodinv.evaluation.evaluate import OnProgress, evaluate
-from oodinv.evaluation.judges import load_judges
+from oodinv.evaluation.judges import Judges, load_judges
 from oodinv.evaluation.names import short_names
 from oodinv.evaluation.settings import Settings
 from oodinv.evaluation.sheets import draw_sheets
 from oodinv.evaluation.write import SAMPLES, WrittenEvaluation, write_evaluation
-from oodinv.training.data import open_dataset
+from oodinv.training.data import Dataset, open_dataset
+from oodinv.training.seen import Seen
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,7 @@ def run_evaluation(
         name: open_dataset([folder], cache=cache, progress=progress)
         for name, folder in zip(names, datasets, strict=True)
     }
+    judges = _with_overlaps(judges, networks.regressor, opened)
     evaluation = evaluate(
         loaded,
         opened,
@@ -86,3 +91,19 @@ def run_evaluation(
         on_progress=on_progress,
     )
     return write_evaluation(evaluation, out, sheets=draw_sheets(loaded, opened, settings) if sheets else None)
+
+
+def _with_overlaps(judges: Judges, regressor: Path | None, datasets: Mapping[str, Dataset]) -> Judges:
+    """Say with the regressor which of the pictures it has seen in its own training."""
+    if regressor is None:
+        return judges
+    seen = Seen.read(regressor if regressor.is_dir() else regressor.parent, "regressor")
+    told = judges.told.get("regressor", "")
+    if seen is None:
+        return replace(judges, told=judges.told | {"regressor": f"{told}; not known what it was trained on"})
+    for name, data in datasets.items():
+        shared = seen.shared_with(data)
+        if shared:
+            logger.warning("the regressor was trained on what it judges: %s of dataset %s", shared, name)
+            told += f"; NOT INDEPENDENT: trained on {shared} of dataset {name}"
+    return replace(judges, told=judges.told | {"regressor": told})

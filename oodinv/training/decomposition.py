@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from oodinv.models.decomposition import Decomposition, DecompositionConfig
@@ -109,7 +109,7 @@ class DecompositionTrainer:
         training: DecompositionTraining,
         *,
         networks: LossNetworks = LossNetworks(),  # noqa: B008 (frozen)
-        photographs: Float[Tensor, "photographs 3 size size"] | None = None,
+        photographs: Num[Tensor, "photographs 3 size size"] | None = None,
         device: torch.device = torch.device("cpu"),  # noqa: B008 (immutable)
     ):
         """Draw a decomposition from the seed; encoder and generator of the model are frozen and used as they are.
@@ -299,7 +299,7 @@ def train_decomposition(
     folder: Path,
     *,
     networks: LossNetworks | None = None,
-    photographs: Float[Tensor, "photographs 3 size size"] | None = None,
+    photographs: Num[Tensor, "photographs 3 size size"] | None = None,
     options: LoopOptions | None = None,
     device: torch.device | None = None,
 ) -> Decomposition:

@@ -5,12 +5,13 @@ labelled portraits batch by batch, one regression, and, where an attribute regre
 measuring every direction and combining them so that each moves its own attribute only.
 """
 
+import io
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import safetensors.torch
@@ -20,8 +21,10 @@ from torch import Tensor
 
 from oodinv.models.encoding import CropEncoder
 from oodinv.models.stylegan2 import Generator
+from oodinv.training.atomic import write_whole
 from oodinv.training.components import principal_components
-from oodinv.training.data import Dataset
+from oodinv.training.data import Dataset, DatasetError
+from oodinv.training.data.names import check_label
 from oodinv.training.directions import fit_directions
 from oodinv.training.errors import TrainingError
 from oodinv.training.fingerprint import fingerprint
@@ -102,7 +105,8 @@ class DirectionTrainer:
             device: Where.
 
         Raises:
-            TrainingError: There is no way to the portraits' styles, or a label is missing.
+            TrainingError: There is no way to the portraits' styles, or a label is missing or has a name that files
+                cannot have.
         """
         if encoder is None and (latents is None or data.params is None):
             raise TrainingError(
@@ -117,6 +121,11 @@ class DirectionTrainer:
                 f"no label {', '.join(missing) or 'at all'} that varies: expected names among {', '.join(varying)}; "
                 "photos get labels from a labels.csv"
             )
+        for name in names:
+            try:
+                check_label(name, "directions")  # a dataset from arrays has any names, and a direction's is a file's
+            except DatasetError as error:
+                raise TrainingError(str(error)) from error
         complete = np.all([~np.isnan(data.labels[name]) for name in varying], axis=0)
         self.data, self.names, self.search, self.device = data.subset(np.nonzero(complete)[0]), names, search, device
         self.labels = {name: self.data.labels[name] for name in varying}
@@ -212,13 +221,13 @@ class DirectionTrainer:
             }
             for name, each in found.items()
         }
-        _replace(folder / "directions.safetensors", safetensors.torch.save({n: d.tensor for n, d in found.items()}))
+        write_whole(folder / "directions.safetensors", safetensors.torch.save({n: d.tensor for n, d in found.items()}))
         for name, each in found.items():
-            np.save(folder / f"{name}.npy", each.tensor.numpy())
+            write_whole(folder / f"{name}.npy", _bytes(partial(np.save, arr=each.tensor.numpy())))
         if self.search.components:
-            torch.save(self.components(), folder / "ganspace.pt")
+            write_whole(folder / "ganspace.pt", _bytes(partial(torch.save, self.components())))
         document = {"kind": "directions", "edits": told, "search": asdict(self.search)}
-        _replace(folder / "directions.json", json.dumps(document, indent=1).encode())
+        write_whole(folder / "directions.json", json.dumps(document, indent=1).encode())
 
     @torch.no_grad()
     def components(self) -> dict[str, Tensor]:
@@ -284,7 +293,7 @@ class DirectionTrainer:
         return self.generator.synthesise(w_plus.contiguous()).float().clamp(-1, 1)
 
 
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+def _bytes(save: Callable[[IO[bytes]], None]) -> bytes:
+    buffer = io.BytesIO()
+    save(buffer)
+    return buffer.getvalue()

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from oodinv.bundles.bundle import Bundle, save_bundle
-from oodinv.bundles.spec import decomposition_config
+import torch
+
 from oodinv.models.decomposition import Choices, Decomposition, DecompositionConfig
 from oodinv.models.e4e import Encoder, EncoderConfig
 from oodinv.models.inversion import InversionModel
@@ -23,11 +23,13 @@ from oodinv.training.decomposition import train_decomposition
 from oodinv.training.direction_finding import DirectionSearch, DirectionTrainer, FoundDirection
 from oodinv.training.encoder import train_encoder
 from oodinv.training.generator import GeneratorTraining, train_generator
+from oodinv.training.job import find_device
 from oodinv.training.latents import Latents, PortraitLatents, known_params
 from oodinv.training.loop import run_training
 from oodinv.training.phases import Phase
 from oodinv.training.presets import improved
 from oodinv.training.regressor import RegressorTraining, train_regressor
+from oodinv.training.seen import refuse_test
 
 EDITS = ("smile", "age", "gender", "yaw", "mouth_open")
 """Those of them that the portraits have labels of."""
@@ -80,10 +82,10 @@ def encoder_config(generator: GeneratorConfig) -> EncoderConfig:
 
 def slim_decomposition(generator: GeneratorConfig, encoder: EncoderConfig) -> DecompositionConfig:
     """Three levels, compared on 48 channels."""
-    return decomposition_config(
-        generator,
-        encoder,
+    return DecompositionConfig(
         levels=LEVELS,
+        generator_channels=tuple(generator.channels(level) for level in LEVELS),
+        encoder_channels=tuple(encoder.map_channels[level] for level in LEVELS),
         num_iterations=2,
         max_displacement=0.08,
         width=48,
@@ -92,7 +94,12 @@ def slim_decomposition(generator: GeneratorConfig, encoder: EncoderConfig) -> De
 
 
 def train(
-    clean: Dataset, worn: Dataset, recipe: Recipe, work: Path
+    clean: Dataset,
+    worn: Dataset,
+    recipe: Recipe,
+    work: Path,
+    *,
+    device: torch.device = torch.device("cpu"),  # noqa: B008 (immutable)
 ) -> tuple[InversionModel, dict[str, FoundDirection]]:
     """Train generator, encoder and decomposition, and find the directions.
 
@@ -101,7 +108,10 @@ def train(
         worn: Portraits with and without accessories, before busy backgrounds.
         recipe: How long each step lasts.
         work: Folder of the steps' states.
+        device: Where; what is returned is on the processor.
     """
+    for data in (clean, worn):
+        refuse_test(data)
     params = known_params(clean)
     config = generator_config(params.shape[1])
     phases: tuple[Phase, ...] = (
@@ -110,7 +120,9 @@ def train(
     )
     if recipe.adversarial:
         phases += (Phase(resolution=128, images=recipe.adversarial, adversarial=0.3, rate=1e-3, final_rate=3e-4),)
-    generator = train_generator(clean, config, GeneratorTraining(phases=phases), work / "generator").eval()
+    generator = train_generator(
+        clean, config, GeneratorTraining(phases=phases), work / "generator", device=device
+    ).eval()
     both = join_datasets([clean, worn])
     latents, source = Latents(params), PortraitLatents(known_params(both), noise=0.03)
     source.standardise = latents
@@ -123,25 +135,33 @@ def train(
         work / "encoder",
         latents=latents,
         source=source,
+        device=device,
     )
     shape = slim_decomposition(config, encoder.config)
     model = InversionModel(encoder, generator, Decomposition(shape))
     # Half of each batch from the worn dataset, so that a third or more of the crops carries an accessory.
     balanced = join_datasets([worn, clean.subset(slice(len(worn)))])
     decomposition = replace(preset.decomposition, images=recipe.decomposition)
-    model.decomposition = train_decomposition(balanced, model, shape, decomposition, work / "decomposition")
-    regressor = train_regressor(both, work / "regressor", RegressorTraining(images=recipe.regressor))
+    model.decomposition = train_decomposition(
+        balanced, model, shape, decomposition, work / "decomposition", device=device
+    )
+    regressor = train_regressor(both, work / "regressor", RegressorTraining(images=recipe.regressor), device=device)
     names = tuple(name for name in EDITS if name in regressor.config.labels)
-    search = DirectionTrainer(clean, generator, DirectionSearch(names=names), latents=latents, regressor=regressor)
+    search = DirectionTrainer(
+        clean, generator, DirectionSearch(names=names), latents=latents, regressor=regressor, device=device
+    )
     run_training(search, steps=search.steps, folder=work / "directions")
     search.write(work / "directions")
-    return model.eval().requires_grad_(False), search.found()
+    return model.cpu().eval().requires_grad_(False), search.found()
 
 
 def write_bundle(
     out: Path, model: InversionModel, directions: dict[str, FoundDirection], card: str, *, version: str
-) -> Bundle:
-    """Store the trained model as a bundle folder."""
+) -> Any:
+    """Store the trained model as a bundle folder, and return the `Bundle`."""
+    # Only here: bundles need more than a bare training machine has.
+    from oodinv.bundles.bundle import save_bundle
+
     assert isinstance(model.encoder, Encoder) and model.decomposition is not None
     generator, encoder = model.generator.config, model.encoder.config
     decomposition = model.decomposition.config
@@ -187,6 +207,9 @@ def main() -> None:
     parser.add_argument("--worn", type=Path, nargs="+", required=True, help="datasets with accessories")
     parser.add_argument("--work", type=Path, required=True, help="states of the steps")
     parser.add_argument("--out", type=Path, required=True, help="bundle folder")
+    parser.add_argument(
+        "--device", default="auto", choices=("auto", "cpu", "cuda"), help="auto = a GPU where there is one"
+    )
     parser.add_argument("--version", default="0.1")
     parser.add_argument("--note", default="", help="one more item of how it was made, for the card")
     for name, default in asdict(Recipe()).items():
@@ -194,7 +217,7 @@ def main() -> None:
     args = parser.parse_args()
     recipe = replace(Recipe(), **{name: getattr(args, name) for name in asdict(Recipe())})
     clean, worn = (open_dataset(folders, size=SIZE) for folders in (args.clean, args.worn))
-    model, directions = train(clean, worn, recipe, args.work)
+    model, directions = train(clean, worn, recipe, args.work, device=find_device(args.device))
     card = write_card(model, recipe, len(clean), len(worn), note=args.note)
     bundle = write_bundle(args.out, model, directions, card, version=args.version)
     print(card)

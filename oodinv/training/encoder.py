@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from oodinv.models.e4e import Encoder, EncoderConfig
@@ -100,7 +100,7 @@ class EncoderTrainer:
         latents: Latents | None = None,
         source: LatentSource | None = None,
         networks: LossNetworks = LossNetworks(),  # noqa: B008 (frozen)
-        photographs: Float[Tensor, "photographs 3 size size"] | None = None,
+        photographs: Num[Tensor, "photographs 3 size size"] | None = None,
         device: torch.device = torch.device("cpu"),  # noqa: B008 (immutable)
     ):
         """Draw an encoder and a latent discriminator from the seed.
@@ -288,7 +288,7 @@ def train_encoder(
     latents: Latents | None = None,
     source: LatentSource | None = None,
     networks: LossNetworks | None = None,
-    photographs: Float[Tensor, "photographs 3 size size"] | None = None,
+    photographs: Num[Tensor, "photographs 3 size size"] | None = None,
     options: LoopOptions | None = None,
     device: torch.device | None = None,
 ) -> Encoder:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Num
 from torch import Tensor
 
 from oodinv.training.data import Dataset
@@ -54,7 +54,7 @@ def draw_examples(
     mirrored_share: float,
     rng: torch.Generator,
     device: torch.device,
-    photographs: Float[Tensor, "photographs 3 {size} {size}"] | None = None,
+    photographs: Num[Tensor, "photographs 3 {size} {size}"] | None = None,
 ) -> Examples:
     """Read crops, mirror some of them, cover some of them.
 

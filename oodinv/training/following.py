@@ -1,6 +1,7 @@
 """What a training in other processes writes into its folder, told to listeners in this one."""
 
 import json
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,44 +11,74 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from oodinv.training.loop import Listener
+from oodinv.training.checkpoint import last_step
+from oodinv.training.listening import Listener, Listeners
+
+logger = logging.getLogger(__name__)
 
 _EVERY_S = 1.0
 
 
 class Follower:
-    """Reads new log lines and the newest grid of a folder."""
+    """Reads new log lines and the newest grid of a folder.
+
+    What a killed run logged after its last checkpoint does not count: the run that goes on from there drops it from the
+    log and does those steps again.
+    """
 
     def __init__(self, folder: Path, listeners: Sequence[Listener]):
-        self._log, self._grids, self._listeners = folder / "log.jsonl", folder / "grids", listeners
-        self._step = max((step for step, _ in self._lines()), default=0)
-        self._shown = max(self._pictures(), default=0)
+        self._log, self._grids, self._listeners = folder / "log.jsonl", folder / "grids", Listeners(listeners)
+        self._step = last_step(folder)
+        self._file, self._offset = self._state()
+        self._pictures, self._warned = self._found(), False
 
     def look(self) -> None:
-        """Tell what is new since the last look."""
-        for step, values in self._lines():
-            if step > self._step:
-                self._step = step
-                for listener in self._listeners:
-                    listener.scalars(step, values)
-        newest = max(self._pictures(), default=0)
-        if newest > self._shown:
-            self._shown = newest
-            picture = np.array(Image.open(self._grids / f"{newest:08d}.png").convert("RGB"))
-            for listener in self._listeners:
-                listener.sheet(newest, picture)
+        """Tell what is new since the last look; what cannot be read now is warned of once and tried again."""
+        try:
+            for step, values in self._lines():
+                if step > self._step:
+                    self._step = step
+                    self._listeners.scalars(step, values)
+            found, before = self._found(), self._pictures
+            new = [step for step, written in found.items() if before.get(step) != written]
+            if new:
+                picture = np.array(Image.open(self._grids / f"{max(new):08d}.png").convert("RGB"))
+                self._pictures = found
+                self._listeners.sheet(max(new), picture)
+        except (OSError, ValueError, KeyError) as error:
+            if not self._warned:
+                self._warned = True
+                logger.warning("what the training in %s logs cannot be followed: %s", self._log.parent, error)
 
     def _lines(self) -> Iterator[tuple[int, dict[str, float]]]:
-        text = self._log.read_text() if self._log.exists() else ""
-        for line in text.splitlines(keepends=True):
-            if line.endswith("\n"):  # the last one may be half written
+        file, size = self._state()
+        if file != self._file or size < self._offset:  # a resumed run wrote the log anew
+            self._file, self._offset = file, 0
+        if size == self._offset:
+            return
+        with self._log.open("rb") as log:
+            log.seek(self._offset)
+            for line in log:
+                if not line.endswith(b"\n"):  # the last one may be half written
+                    return
+                self._offset += len(line)
                 values = json.loads(line)
                 step = int(values.pop("step"))
                 values.pop("time", None)
                 yield step, values
 
-    def _pictures(self) -> list[int]:
-        return [int(path.stem) for path in self._grids.glob("*.png") if path.stem.isdigit()]
+    def _state(self) -> tuple[int, int]:
+        """Which file the log is, and its length."""
+        try:
+            state = self._log.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return state.st_ino, state.st_size
+
+    def _found(self) -> dict[int, int]:
+        """Grids by step, and when each was written."""
+        paths = [path for path in self._grids.glob("*.png") if path.stem.isdigit()]
+        return {int(path.stem): path.stat().st_mtime_ns for path in paths}
 
 
 @contextmanager

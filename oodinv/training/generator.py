@@ -123,6 +123,11 @@ class GeneratorTrainer:
             TrainingError: Configuration and dataset do not fit.
         """
         self.data, self.device = data, device
+        if training.paired is None and data.params is None and "params" in data.dropped:
+            raise TrainingError(
+                f"the parameters of some pictures are not known ({data.dropped['params']}), so that nothing is paired: "
+                "leave those folders out, or set training.paired to false to train all of them as photos"
+            )
         self.paired = data.params is not None if training.paired is None else training.paired
         self.latents: LatentSource = (
             PortraitLatents(known_params(data), noise=training.latent_noise)

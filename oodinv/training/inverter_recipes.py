@@ -19,6 +19,7 @@ from oodinv.training.encoder import EncoderTrainer, EncoderTraining
 from oodinv.training.errors import TrainingError
 from oodinv.training.likeness import Embed
 from oodinv.training.loss_networks import LossNetworks
+from oodinv.training.photographs import read_photographs
 from oodinv.training.preparing import Inputs, Prepared
 from oodinv.training.regressor import (
     AttributeRegressor,
@@ -35,7 +36,6 @@ from oodinv.training.trained_parts import (
     find_generator,
     find_identity,
     find_latents,
-    read_photographs,
     with_size,
 )
 

@@ -12,6 +12,7 @@ from oodinv.training.data import Dataset, open_dataset
 from oodinv.training.errors import TrainingError
 from oodinv.training.loop import Listener, LoopOptions, TrainingResult, run_training
 from oodinv.training.recipes import Inputs, recipe
+from oodinv.training.seen import Seen, refuse_test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class TrainingJob:
     device: str = "auto"
     """cpu, cuda, or auto = a GPU where there is one."""
     options: LoopOptions = LoopOptions()  # noqa: RUF009 (frozen)
+    cache: Path | None = None
+    """Folder for decoded crops; None = beside each dataset."""
 
 
 def run_job(job: TrainingJob, listeners: Sequence[Listener] = ()) -> TrainingResult:
@@ -40,13 +43,22 @@ def run_job(job: TrainingJob, listeners: Sequence[Listener] = ()) -> TrainingRes
     chosen = recipe(job.kind)
     device = find_device(job.device)
     data = _opened(job, chosen.size(job.config))
+    refuse_test(data)
     prepared = chosen.build(job.config, data, Inputs(device=device, folders=job.inputs))
-    result = run_training(
-        prepared.trainer, steps=prepared.steps, folder=job.out, options=job.options, listeners=listeners
+
+    def write(folder: Path) -> None:
+        # First: weights whose pictures are not known must not be there.
+        Seen.of(data).write(folder, job.kind)
+        prepared.write(folder)
+
+    return run_training(
+        prepared.trainer,
+        steps=prepared.steps,
+        folder=job.out,
+        options=job.options,
+        listeners=listeners,
+        write=write,
     )
-    if result.finished and parallel.rank() == 0:
-        prepared.write(job.out)
-    return result
 
 
 def find_device(name: str) -> torch.device:
@@ -67,6 +79,6 @@ def find_device(name: str) -> torch.device:
 def _opened(job: TrainingJob, size: int | None) -> Dataset:
     """The pictures; of several processes the first one reads them through, the others find them read."""
     if parallel.rank() == 0:
-        data = open_dataset(job.data, size=size, progress=job.options.progress)
+        data = open_dataset(job.data, size=size, cache=job.cache, progress=job.options.progress)
     parallel.broadcast(None)
-    return data if parallel.rank() == 0 else open_dataset(job.data, size=size, progress=False)
+    return data if parallel.rank() == 0 else open_dataset(job.data, size=size, cache=job.cache, progress=False)

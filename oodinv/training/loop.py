@@ -9,27 +9,27 @@ import fcntl
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-import numpy as np
-from jaxtyping import UInt8
 from torch import Tensor
 from tqdm import tqdm
 
 from oodinv.training import parallel
 from oodinv.training.checkpoint import CHECKPOINTS, Checkpoints
-from oodinv.training.errors import DiskFull, FolderInUse, TrainingDiverged
+from oodinv.training.errors import DiskFull, FolderInUse, TrainingDiverged, TrainingError
 from oodinv.training.journal import Journal, Means
+from oodinv.training.listening import Listener, Listeners
 from oodinv.training.sheet import sheet_of, write_sheet
 from oodinv.training.state_tree import State, take_apart
 from oodinv.training.stopping import StopFile, stop_on_signals
 
 logger = logging.getLogger(__name__)
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 Outcome = Literal["finished", "out of time", "asked to stop"]
 
 
@@ -55,17 +55,6 @@ class Trainer(Protocol):
 
     def grid(self) -> Sequence[Tensor]:
         """Rows [batch, 1 or 3, size, size] to look at: images in [-1, 1], masks in [0, 1]. Changes nothing."""
-
-
-@runtime_checkable
-class Listener(Protocol):
-    """Is told how a training goes. In a training of several processes, only the first one's listeners are."""
-
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """After `step` steps, the means since the last time; `done` is the share of all steps, 0 to 1."""
-
-    def sheet(self, step: int, picture: UInt8[np.ndarray, "height width 3"]) -> None:
-        """The grid after `step` steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +106,7 @@ def run_training(
     folder: Path,
     options: LoopOptions = LoopOptions(),
     listeners: Sequence[Listener] = (),
+    write: Callable[[Path], None] | None = None,
 ) -> TrainingResult:
     """Train until `steps` are done, from where the folder's last checkpoint stands.
 
@@ -130,6 +120,8 @@ def run_training(
         folder: Of this training and no other.
         options: When to save, log, show and stop.
         listeners: Are told what is logged and shown.
+        write: Writes what was learned into the folder when all steps are done; by the first process, and before another
+            training may begin in the folder.
 
     Returns:
         How far it came; the last state is saved.
@@ -139,11 +131,14 @@ def run_training(
         DiskFull: There was no room; the checkpoints saved before stay.
         FolderInUse: Another process trains in the folder.
         TrainingDiverged: A loss or weight is no finite number; the last good checkpoint stays.
+        TrainingError: The folder cannot be written.
     """
     with _alone_in(folder), stop_on_signals() as wish:
         stop_file = StopFile()
         run = _Run(trainer, steps, folder, options, listeners)
         outcome = run.go(lambda: wish.asked or stop_file(folder))
+        if outcome == "finished" and write is not None:
+            run.write(write)
         return TrainingResult(
             step=run.done,
             steps=steps,
@@ -159,7 +154,7 @@ class _Run:
         self.begin = time.monotonic()
         self.trainer, self.steps, self.folder, self.options = trainer, steps, folder, options
         self.writes = parallel.rank() == 0
-        self.listeners = listeners if self.writes else ()
+        self.listeners = Listeners(listeners if self.writes else ())
         self.checkpoints = Checkpoints(
             folder / CHECKPOINTS, kind=trainer.kind, fingerprint=trainer.fingerprint(), keep=options.keep
         )
@@ -230,8 +225,7 @@ class _Run:
         with self._room("a log line"):
             self.journal.write(self.done, {"steps_per_s": round(rate, 3), **values})
         bar.set_postfix_str(_told(values))
-        for listener in self.listeners:
-            listener.scalars(self.done, values | {"steps_per_s": rate})
+        self.listeners.scalars(self.done, values | {"steps_per_s": rate})
 
     def _show(self) -> None:
         if not self.writes:
@@ -239,8 +233,7 @@ class _Run:
         picture = sheet_of(self.trainer.grid())
         with self._room("a grid"):
             write_sheet(self.folder / "grids" / f"{self.done:08d}.png", picture)
-        for listener in self.listeners:
-            listener.sheet(self.done, picture)
+        self.listeners.sheet(self.done, picture)
 
     def _save(self) -> None:
         state = {"trainer": self.trainer.state(), "means": self.means.state()}
@@ -252,6 +245,12 @@ class _Run:
             with self._room("a checkpoint"):
                 self.saved = self.checkpoints.save(self.done, state)
         self.saved = parallel.broadcast(self.saved)
+
+    def write(self, write: Callable[[Path], None]) -> None:
+        """Write what was learned; the state is saved already."""
+        if self.writes:
+            with self._room("what was learned"):
+                write(self.folder)
 
     def _diverged(self, what: str) -> TrainingDiverged:
         good = f"the last good state is {self.saved}" if self.saved else "no state was saved before"
@@ -266,7 +265,7 @@ class _Run:
         try:
             yield
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in _FULL:
                 raise
             good = f"the state of {self.saved} stays" if self.saved else "no state was saved before"
             raise DiskFull(
@@ -281,8 +280,18 @@ def _alone_in(folder: Path) -> Iterator[None]:
     if parallel.rank() != 0:
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(
+                f"no room for a training in {folder}: free some space and run the same command again"
+            ) from error
+        raise TrainingError(
+            f"{folder} cannot be trained in ({error.strerror}): choose a folder that can be written"
+        ) from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -8,7 +8,7 @@ it learn what "not drawn by the generator" looks like.
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor
 
 from oodinv.training.dice import Dice
@@ -25,7 +25,7 @@ def paste_occlusions(
     *,
     share: float,
     rng: torch.Generator,
-    photographs: Float[Tensor, "photographs 3 size size"] | None = None,
+    photographs: Num[Tensor, "photographs 3 size size"] | None = None,
 ) -> tuple[Float[Tensor, "batch 3 size size"], Float[Tensor, "batch 1 size size"]]:
     """Cover a random share of the crops.
 
@@ -36,8 +36,8 @@ def paste_occlusions(
         crop: Images in [-1, 1].
         share: Probability that a crop is covered; a covered crop gets one to three shapes.
         rng: Source of randomness.
-        photographs: Pictures of anything that pieces are taken from, besides the other crops of the batch; None =
-            from these only.
+        photographs: Pictures of anything that pieces are taken from, besides the other crops of the batch: bytes, or
+            numbers in [-1, 1]. None = from these only.
 
     Returns:
         The covered crops, channels last, and the exact alpha of what was pasted.
@@ -111,6 +111,8 @@ def _donors(
     if photographs is None:
         return donors
     chosen = photographs[dice.choice(len(index), len(photographs)).to(photographs.device)].to(crop.device)
+    if not chosen.is_floating_point():
+        chosen = chosen.to(crop.dtype) / 127.5 - 1
     return torch.where(dice.chance(len(index), 0.5)[:, None] > 0, chosen, donors)
 
 

@@ -5,18 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors.torch
-from jaxtyping import Float
 from safetensors import SafetensorError
-from torch import Tensor
 
 from oodinv.models.decomposition import Choices, Decomposition, DecompositionConfig
 from oodinv.models.e4e import Encoder, EncoderConfig
 from oodinv.models.encoding import CropEncoder
 from oodinv.models.identity import IdentityNetwork
 from oodinv.models.stylegan2 import Generator
-from oodinv.training.data import Dataset, open_dataset
+from oodinv.training.data import Dataset
 from oodinv.training.errors import TrainingError
 from oodinv.training.latents import Latents, LatentSource, NormalLatents, PortraitLatents
 from oodinv.training.trained import load_generator, read_trained
@@ -148,19 +145,6 @@ def decomposition_shape(
 def with_size(config: EncoderConfig, generator: Generator) -> EncoderConfig:
     """An encoder's shape with as many styles as a generator takes."""
     return replace(config, num_layers=generator.config.num_layers, style_dim=generator.config.style_dim)
-
-
-def read_photographs(folder: Path, size: int, *, most: int = 512) -> Float[Tensor, "photographs 3 {size} {size}"]:
-    """Pictures of anything, from a folder of images, to cut occlusions from.
-
-    Raises:
-        DatasetError: The folder has no usable images.
-    """
-    data = open_dataset([folder], size=size, progress=False)
-    # Spread over the folder, whose order often goes by subject.
-    every = max(1, len(data) // most)
-    index = np.arange(0, len(data), every)[:most]
-    return data.crops(index, size)
 
 
 def _is_bundle(folder: Path) -> bool:

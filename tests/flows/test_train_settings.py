@@ -81,10 +81,12 @@ def test_a_request_becomes_a_job():
         out="o",
         inputs={"generator": "g"},
         seconds=5,
+        cache="fast disk",
         settings={"training": {"seed": 3}},
     )
     job = training_job(request)
     assert [str(path) for path in (*job.data, job.out, job.inputs["generator"])] == ["a", "b", "o", "g"]
+    assert str(job.cache) == "fast disk"
     assert job.options.seconds == 5 and job.config.training.seed == 3
 
 

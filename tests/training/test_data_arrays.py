@@ -1,5 +1,7 @@
 """Datasets as the training sees them: tensors by index."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -33,9 +35,15 @@ def test_datasets_of_two_sizes_are_not_joined(pack):
         join_datasets([pack, half])
 
 
-def test_what_only_one_of_two_datasets_knows_is_dropped(pack):
-    both = join_datasets([pack, Dataset.from_arrays(crops=stored(pack)[:2], labels={"age": np.ones(2)})])
+def test_what_only_one_of_two_datasets_knows_is_dropped_and_told(pack, caplog):
+    photos = replace(Dataset.from_arrays(crops=stored(pack)[:2], labels={"age": np.ones(2)}), origin="faces/photos")
+    both = join_datasets([pack, photos])
     assert both.params is None and not both.has_masks and set(both.labels) == {"age"}
+    assert both.dropped == dict.fromkeys(["masks", "params", "label smile"], "not in faces/photos")
+    assert "masks (not in faces/photos); params" in caplog.text
+    assert join_datasets([pack, pack]).dropped == {}
+    other = replace(pack, parameter_names=tuple("abcdef"), origin="x")
+    assert join_datasets([pack, other]).dropped == {"params": "of different names in a dataset and x"}
     with pytest.raises(DatasetError, match="no true masks, which photos never have"):
         both.out_of_domain(np.array([0]))
 

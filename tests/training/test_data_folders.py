@@ -1,7 +1,9 @@
 """Folders of photos as datasets: caches, labels, and what is wrong with some of them."""
 
+import errno
 import logging
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -91,6 +93,57 @@ def test_a_cache_below_a_file_is_told(photos, tmp_path):
         opened(photos, cache=tmp_path / "file" / "cache")
 
 
+def test_a_dataset_beside_which_nothing_can_be_written_is_read_nevertheless(photos, caplog):
+    expected = opened(photos).crops(np.arange(COUNT))
+    kept = list((photos / "cache").glob("24px-*"))
+    shutil.rmtree(photos / "cache")
+    (photos / "cache").write_text("in the way of a folder, as a read-only disk would be")
+    with caplog.at_level(logging.WARNING):
+        data = opened(photos)
+    assert kept and torch.equal(data.crops(np.arange(COUNT)), expected)
+    assert "decoded crops cannot be kept" in caplog.text and "name a folder with room as cache" in caplog.text
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_a_disk_that_fills_up_leaves_no_half_cache_and_the_crops_are_decoded(photos, tmp_path, monkeypatch, rows):
+    from oodinv.training.data import cache
+
+    write, written = cache._LayerFile.write, []
+
+    def full(self, row, pixels):
+        if row >= rows:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(row)
+        write(self, row, pixels)
+
+    expected = opened(photos, cache_gib=0.0).crops(np.arange(COUNT))
+    monkeypatch.setattr(cache._LayerFile, "write", full)
+    assert torch.equal(opened(photos).crops(np.arange(COUNT)), expected)
+    assert len(written) == rows and not [path for path in (photos / "cache").iterdir() if path.is_dir()]
+    with pytest.raises(DatasetError, match="No space left on device; free space, or name another folder"):
+        opened(photos, cache=tmp_path / "elsewhere")
+
+
+def test_what_killed_processes_and_earlier_contents_left_in_a_cache_goes(photos, tmp_path):
+    cache, other = tmp_path / "cache", tmp_path / "other"
+    shutil.copytree(photos, other)
+    paths(other)[0].unlink()
+    for folder, size in ((photos, 12), (photos, None), (other, 12)):
+        opened(folder, size=size, cache=cache)
+    before = sorted(cache.glob("*px-*"))
+    (cache / "partial-12345").mkdir()
+    (cache / "partial-12345" / "crops.npy").write_bytes(b"half")
+    (cache / "mine").mkdir()
+    opened(photos, size=12, cache=cache)
+    assert not list(cache.glob("partial-*")) and (cache / "mine").exists()
+    assert sorted(cache.glob("*px-*")) == before and len(before) == 3
+    paths(photos)[0].unlink()
+    paths(photos)[0].unlink()
+    opened(photos, size=12, cache=cache)
+    after = set(cache.glob("*px-*"))
+    assert len(after) == 2 and len(after & set(before)) == 1  # the other folder's crops stay
+
+
 def test_broken_and_oblong_images_are_listed_and_left_out(photos, caplog):
     cut = paths(photos)[1]
     cut.write_bytes(cut.read_bytes()[:200])
@@ -103,6 +156,24 @@ def test_broken_and_oblong_images_are_listed_and_left_out(photos, caplog):
     assert told.keys() == {cut.name, "oblong.png", "text.jpg"}
     assert "not square: 30x20" in told["oblong.png"] and "not a readable picture" in told["text.jpg"]
     assert "3 samples are left out, of 5 used" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["EPS", "GIF", "PPM", "TGA"])
+def test_formats_that_are_no_photo_formats_are_not_parsed_under_a_photos_name(photos, monkeypatch, kind):
+    from PIL import EpsImagePlugin
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *args, **kwargs: pytest.fail("a program was started"))
+    Image.new("RGB", (SIDE, SIDE)).save(photos / "disguised.png", format=kind)
+    for cache_gib in (0.0, 1.0):
+        data = opened(photos, max_broken_share=0.5, cache_gib=cache_gib)
+        assert len(data) == COUNT and "not a readable picture" in data.left_out[0].reason
+
+
+def test_files_far_longer_than_a_picture_are_not_read(photos):
+    with (photos / "sparse.png").open("wb") as file:
+        file.truncate(1 << 34)
+    data = opened(photos, max_broken_share=0.5)
+    assert len(data) == COUNT and f"{1 << 34} bytes, at most" in data.left_out[0].reason
 
 
 def test_more_broken_images_than_allowed_are_an_error_that_names_them(photos):
@@ -140,6 +211,8 @@ def test_labels_come_from_a_table(photos):
         ("name,age\na,1\n", "expected a column `file`"),
         ("file,age\n00000.png,old\n", "line 2: expected a number for 'age', got 'old'"),
         ("file,age\n00000.png,nan\n", "expected a number"),
+        ("file,../../escaped\n00000.png,1\n", r"a label cannot be called '\.\./\.\./escaped'"),
+        ("file,..\n00000.png,1\n", r"a label cannot be called '\.\.'.* rename it"),
         ("file,age\n00000.png,1\n", "no line for 5 of 6 images"),
     ],
 )

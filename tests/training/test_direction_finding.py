@@ -212,3 +212,13 @@ def test_searches_that_cannot_be_are_refused(portraits):
         DirectionTrainer(unlabelled, generator, search(), encoder=Encoder(ENCODER))
     with pytest.raises(TrainingError, match="strengths must rise"):
         search(strengths=(2.0, -1.0))
+
+
+@pytest.mark.parametrize("name", ["../../escaped", "..", "/root", "a b", ""])
+def test_a_label_whose_name_is_no_files_name_gets_no_direction(portraits, name):
+    data, generator, _ = portraits
+    odd = Dataset.from_arrays(
+        crops=np.zeros((120, 3, 32, 32), np.uint8), params=data.params, labels={name: data.labels["slope"]}
+    )
+    with pytest.raises(TrainingError, match="a label cannot be called"):
+        DirectionTrainer(odd, generator, search(), latents=Latents(data.params))

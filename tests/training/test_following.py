@@ -1,9 +1,11 @@
 import json
+import os
 
 import numpy as np
 from PIL import Image
 
 from oodinv.training.following import Follower, following
+from oodinv.training.journal import Journal
 
 
 class Heard:
@@ -40,6 +42,40 @@ def test_what_was_there_before_is_not_told_again(tmp_path):
     for _ in range(2):
         follower.look()
     assert heard.lines == [(10, {"loss": 5.0})] and heard.sheets == [(10, (4, 6, 3), "uint8")]
+
+
+def test_steps_after_the_checkpoint_are_told_again_when_a_killed_run_goes_on(tmp_path):
+    (tmp_path / "checkpoints" / "step-00000004").mkdir(parents=True)
+    for step in (2, 4, 6, 8):
+        say(tmp_path, step)
+    draw(tmp_path, 8)
+    heard = Heard()
+    follower = Follower(tmp_path, [heard])
+    follower.look()
+    assert heard.lines == [] and heard.sheets == []  # of the killed run
+    Journal(tmp_path / "log.jsonl").keep_until(4)
+    follower.look()
+    assert heard.lines == []
+    for step in (6, 8, 10):
+        say(tmp_path, step)
+    draw(tmp_path, 8)
+    os.utime(tmp_path / "grids" / "00000008.png", (9e8, 9e8))
+    follower.look()
+    assert [step for step, _ in heard.lines] == [6, 8, 10] and [step for step, *_ in heard.sheets] == [8]
+
+
+def test_a_log_that_cannot_be_read_is_warned_of_once_and_following_goes_on(tmp_path, caplog):
+    heard = Heard()
+    with following(tmp_path, [heard]):
+        (tmp_path / "log.jsonl").write_text("no json\n")
+        Follower(tmp_path, [heard]).look()
+    follower = Follower(tmp_path, [heard])
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write("[1]x\n")
+    follower.look()
+    say(tmp_path, 7)
+    follower.look()
+    assert heard.lines == [(7, {"loss": 3.5})] and caplog.text.count("cannot be followed") == 2
 
 
 def test_a_half_written_line_is_told_when_it_is_whole(tmp_path):

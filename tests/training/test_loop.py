@@ -10,7 +10,7 @@ from PIL import Image
 from toy_trainer import ToyTrainer
 
 from oodinv.training import checkpoint
-from oodinv.training.errors import CheckpointError, DiskFull, FolderInUse, TrainingDiverged
+from oodinv.training.errors import CheckpointError, DiskFull, FolderInUse, TrainingDiverged, TrainingError
 from oodinv.training.loop import LoopOptions, run_training
 
 
@@ -142,6 +142,44 @@ def test_a_full_disk_stops_with_the_last_state_in_place(tmp_path, monkeypatch):
     monkeypatch.undo()
     result, _ = train(tmp_path)
     assert result.first_step == 6 and result.finished
+
+
+def test_what_was_learned_is_written_before_anybody_else_may_train_in_the_folder(tmp_path):
+    def write(folder):
+        with pytest.raises(FolderInUse):
+            train(folder, steps=3)
+        (folder / "weights").write_text("learned")
+
+    quiet = LoopOptions(progress=False)
+    assert run_training(ToyTrainer(), steps=3, folder=tmp_path, options=quiet, write=write).finished
+    assert (tmp_path / "weights").read_text() == "learned"
+    stopped = ToyTrainer(at_step=lambda step: os.kill(os.getpid(), signal.SIGTERM))
+    run_training(stopped, steps=3, folder=tmp_path / "other", options=quiet, write=lambda folder: pytest.fail("early"))
+
+
+def test_a_disk_without_room_for_what_was_learned_keeps_the_last_state(tmp_path):
+    def full(folder):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(DiskFull, match=r"no room for what was learned.*after 3 steps; the state of .*step-00000003"):
+        run_training(ToyTrainer(), steps=3, folder=tmp_path, options=LoopOptions(progress=False), write=full)
+
+
+def test_a_listener_that_cannot_write_is_warned_of_once_and_ends_nothing(tmp_path, caplog):
+    class Full(Heard):
+        def scalars(self, step, values):
+            raise OSError(28, "No space left on device")
+
+    full, heard = Full(), Heard()
+    assert train(tmp_path, listeners=[full, heard])[0].finished
+    assert len(heard.lines) == 6 and len(full.sheets) == 3
+    assert caplog.text.count("Full misses parts of this training, which goes on") == 1
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="choose a folder that can be written"):
+        train(tmp_path / "file" / "out")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

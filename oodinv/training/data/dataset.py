@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32, Int, Integer, UInt8
 from torch import Tensor
 
 from oodinv.training.data.errors import DatasetError
-from oodinv.training.data.pictures import JoinedPictures, Pictures, StoredPictures
+from oodinv.training.data.pictures import Pictures, StoredPictures
 
 Index = Integer[np.ndarray, " batch"]
 
@@ -70,6 +70,12 @@ class Dataset:
     """Of each crop's content."""
     left_out: tuple[LeftOut, ...] = ()
     """Broken and duplicate samples."""
+    origin: str = ""
+    """The folder it was opened from, for messages."""
+    splits: tuple[str, ...] = ()
+    """Of rendered portraits, which of train, val and test these are."""
+    dropped: dict[str, str] = field(default_factory=dict, repr=False)
+    """Facts that only some samples have, and that are therefore known of none here: which samples lack them."""
 
     @classmethod
     def from_arrays(
@@ -238,62 +244,6 @@ class Dataset:
                 "render it with `--counterfactuals`"
             )
         return self.changed[name]
-
-
-def join_datasets(parts: Sequence[Dataset]) -> Dataset:
-    """One dataset after the other; what only some of them know is dropped.
-
-    Raises:
-        DatasetError: There are none, or their crops have different sizes.
-    """
-    if not parts:
-        raise DatasetError("no dataset given: name at least one folder")
-    if len(parts) == 1:
-        return parts[0]
-    sizes = {part.size for part in parts}
-    if len(sizes) > 1:
-        raise DatasetError(f"datasets of one crop size can be joined, got sizes {sorted(sizes)}")
-    first = parts[0]
-    starts = np.cumsum([0] + [len(part.crop_pictures) for part in parts[:-1]])
-    masks = all(part.has_masks for part in parts)
-    params = all(part.params is not None and part.parameter_names == first.parameter_names for part in parts)
-    label_names = [name for name in first.labels if all(name in part.labels for part in parts)]
-    changed = [name for name in first.changed if all(name in part.changed for part in parts)]
-    return Dataset(
-        size=first.size,
-        rows=np.concatenate([part.rows + start for part, start in zip(parts, starts, strict=True)]),
-        crop_pictures=_joined([part.crop_pictures for part in parts]),
-        accessory_pictures=_joined([part.accessory_pictures for part in parts]) if masks else None,
-        silhouette_pictures=_joined([part.silhouette_pictures for part in parts]) if masks else None,
-        changed={name: _join_changed([part.changed[name] for part in parts]) for name in changed},
-        params=np.concatenate([part.params for part in parts if part.params is not None]) if params else None,
-        parameter_names=first.parameter_names if params else (),
-        labels={name: np.concatenate([part.labels[name] for part in parts]) for name in label_names},
-        kinds=[kind for part in parts for kind in part.kinds],
-        designs=[design for part in parts for design in part.designs],
-        landmarks=(
-            np.concatenate([part.landmarks for part in parts if part.landmarks is not None])
-            if all(part.landmarks is not None for part in parts)
-            else None
-        ),
-        seeds=np.concatenate([part.seeds for part in parts]),
-        hashes=[content for part in parts for content in part.hashes],
-        left_out=tuple(what for part in parts for what in part.left_out),
-    )
-
-
-def _join_changed(parts: Sequence[Counterfactual]) -> Counterfactual:
-    names = [name for name in parts[0].labels if all(name in part.labels for part in parts)]
-    return Counterfactual(
-        crops=_joined([part.crops for part in parts]),
-        accessory=_joined([part.accessory for part in parts]),
-        silhouette=_joined([part.silhouette for part in parts]),
-        labels={name: np.concatenate([part.labels[name] for part in parts]) for name in names},
-    )
-
-
-def _joined(parts: Sequence[Pictures | None]) -> Pictures:
-    return JoinedPictures(parts=tuple(part for part in parts if part is not None))
 
 
 def _columns(labels: Mapping[str, Any]) -> dict[str, np.ndarray]:

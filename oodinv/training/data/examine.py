@@ -104,6 +104,15 @@ def remembered(listing: Listing, cache: Path) -> list[Verdict] | None:
         return None  # never looked at, or the note is damaged: look again
 
 
+def hashes_remembered(cache: Path) -> Iterator[list[str]]:
+    """Of every folder whose verdicts are kept in a cache, its samples' `all_hash`; damaged notes are passed over."""
+    for path in cache.glob("looked-at-*.json"):
+        try:
+            yield [str(both) for _, _, both, *_ in json.loads(path.read_text())["samples"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+
+
 def remember(listing: Listing, cache: Path, verdicts: list[Verdict]) -> None:
     """Keep the verdicts for the next start."""
     samples = [

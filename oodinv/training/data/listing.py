@@ -54,3 +54,5 @@ class Listing:
     crop_size: int | None = None
     """Side of the crops where the folder says it; in these pixels landmarks are given."""
     parameter_names: tuple[str, ...] = ()
+    split: str = ""
+    """Of rendered portraits: train, val or test."""

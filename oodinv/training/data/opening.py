@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from oodinv.training.data.cache import Layers, examined
-from oodinv.training.data.dataset import Counterfactual, Dataset, LeftOut, join_datasets
+from oodinv.training.data.dataset import Counterfactual, Dataset, LeftOut
 from oodinv.training.data.errors import DatasetError
 from oodinv.training.data.examine import Verdict
+from oodinv.training.data.joining import join_datasets
 from oodinv.training.data.listing import Listing, Record
 from oodinv.training.data.photos import CACHE, read_photos
 from oodinv.training.data.pictures import LazyPictures
@@ -39,7 +40,8 @@ def open_dataset(
     Args:
         folders: At least one.
         size: Side of the crops in pixels; larger ones are averaged down. None: as they are in the first folder.
-        cache: Folder for decoded crops; default: `cache/` beside the shards or images.
+        cache: Folder for decoded crops; default: `cache/` beside the shards or images, where these lie on
+            a disk that can be written and has room.
         cache_gib: Above this, decoded crops are not kept. GiB per folder.
         max_broken_share: More broken samples than this are an error.
         progress: Show a bar on stderr while a folder is read for the first time.
@@ -58,7 +60,10 @@ def open_dataset(
         if size is None:
             size = _native_size(listing)
         place = cache if cache is not None else folder / CACHE
-        verdicts, layers = examined(listing, size, place, most_bytes=round(cache_gib * 2**30), progress=progress)
+        most_bytes = round(cache_gib * 2**30)
+        verdicts, layers = examined(
+            listing, size, place, most_bytes=most_bytes, progress=progress, needed=cache is not None
+        )
         parts.append(_selected(listing, verdicts, layers, size, seen, max_broken_share))
     joined = join_datasets(parts)
     if joined.left_out:
@@ -139,6 +144,10 @@ def _check_sides(listing: Listing, verdicts: Sequence[Verdict], size: int) -> No
 
 def _dataset(listing: Listing, verdicts: Sequence[Verdict], layers: Layers, size: int) -> Dataset:
     records = listing.records
+    dropped = _dropped(listing)
+    if dropped:
+        told = "; ".join(f"{what} ({why})" for what, why in dropped.items())
+        logger.warning("%s: what not all samples have is known of none: %s", listing.folder, told)
     with_params = listing.parameter_names and all(record.params is not None for record in records)
     scale = size / listing.crop_size if listing.crop_size is not None else 1.0
     with_marks = listing.crop_size is not None and all(record.landmarks is not None for record in records)
@@ -161,7 +170,31 @@ def _dataset(listing: Listing, verdicts: Sequence[Verdict], layers: Layers, size
         ),
         seeds=np.array([-1 if record.seed is None else record.seed for record in records], dtype=np.int64),
         hashes=[verdict.crop_hash for verdict in verdicts],
+        origin=str(listing.folder),
+        splits=(listing.split,) if listing.split else (),
+        dropped=dropped,
     )
+
+
+def _dropped(listing: Listing) -> dict[str, str]:
+    """By fact, which samples lack it, of the facts that some have."""
+    facts: list[tuple[str, list[bool]]] = [
+        ("masks", [record.silhouette is not None for record in listing.records]),
+        ("params", [record.params is not None for record in listing.records]),
+        ("landmarks", [record.landmarks is not None for record in listing.records]),
+    ]
+    for what, tables in (
+        ("label", [record.labels for record in listing.records]),
+        ("counterfactual", [record.changed for record in listing.records]),
+    ):
+        for name in dict.fromkeys(name for table in tables for name in table):
+            facts.append((f"{what} {name}", [name in table for table in tables]))
+    found = {}
+    for what, known in facts:
+        if any(known) and not all(known):
+            first = listing.records[known.index(False)].name
+            found[what] = f"{known.count(False)} of {len(known)} samples lack it, the first {first}"
+    return found
 
 
 def _labels(rows: Sequence) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from oodinv.training.data.errors import DatasetError
 from oodinv.training.data.listing import Listing, Record
+from oodinv.training.data.names import check_label
 from oodinv.training.data.pieces import Piece
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -22,9 +23,9 @@ def read_photos(folder: Path) -> Listing:
     column is a label and holds numbers.
 
     Raises:
-        DatasetError: There are no images, or the labels do not fit them.
+        DatasetError: There are no images, or the labels do not fit them or have names that files cannot have.
     """
-    paths = _images(folder)
+    paths = images_below(folder)
     if not paths:
         raise DatasetError(
             f"{folder} holds no images ({', '.join(SUFFIXES)}) and no dataset.json: "
@@ -37,7 +38,8 @@ def read_photos(folder: Path) -> Listing:
     return Listing(folder=folder, records=records, has_masks=False)
 
 
-def _images(folder: Path) -> list[str]:
+def images_below(folder: Path) -> list[str]:
+    """Paths below a folder of the files that are called like images, in order."""
     found = []
     for parent, folders, files in os.walk(folder):
         here = Path(parent)
@@ -58,6 +60,9 @@ def _labels(folder: Path, paths: list[str]) -> dict[str, dict[str, float]]:
         rows = csv.DictReader(file)
         if rows.fieldnames is None or "file" not in rows.fieldnames:
             raise DatasetError(f"{table}: expected a column `file`, got the columns {rows.fieldnames}")
+        for name in rows.fieldnames:
+            if name != "file":
+                check_label(name, table)
         for number, row in enumerate(rows, start=2):
             file_name = row.pop("file") or ""
             candidates = [file_name] if file_name in known else by_name.get(file_name, [])

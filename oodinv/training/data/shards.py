@@ -12,6 +12,7 @@ from typing import Any
 
 from oodinv.training.data.errors import DatasetError
 from oodinv.training.data.listing import Changed, Listing, Record
+from oodinv.training.data.names import check_label
 from oodinv.training.data.pieces import Piece
 
 FORMAT = 1
@@ -45,6 +46,7 @@ def read_shards(folder: Path) -> Listing:
         has_masks=all(record.silhouette is not None for record in records),
         crop_size=int(about["crop_size"]),
         parameter_names=names,
+        split=str(about.get("split") or ""),
     )
 
 
@@ -95,11 +97,13 @@ def _record(folder: Path, shard: Path, key: str, members: Mapping[str, Piece], n
             kind=str(facts.get("kind") or ""),
             design=str(facts.get("design") or ""),
             background=str(facts.get("background") or ""),
-            labels=_numbers(facts.get("labels", {})),
+            labels=_numbers(facts.get("labels", {}), folder / name),
             params=None if params is None else tuple(float(value) for value in params),
             landmarks=None if marks is None else tuple((float(x), float(y)) for x, y in marks),
-            changed=_changed(members, facts.get("counterfactuals", {})),
+            changed=_changed(members, facts.get("counterfactuals", {}), folder / name),
         )
+    except DatasetError:
+        raise
     except (TypeError, ValueError, AttributeError) as error:
         raise DatasetError(f"{folder / name}.json does not hold what it should ({error}): render it again") from error
     if record.params is not None and len(record.params) != num_parameters:
@@ -122,7 +126,7 @@ def _facts(name: Path, piece: Piece) -> dict[str, Any]:
     return facts
 
 
-def _changed(members: Mapping[str, Piece], told: Mapping[str, Any]) -> dict[str, Changed]:
+def _changed(members: Mapping[str, Piece], told: Mapping[str, Any], where: Path) -> dict[str, Changed]:
     changed = {}
     for name, facts in told.items():
         crop = _first(members, *(f"{name}.{ending}" for ending in _CROPS))
@@ -131,7 +135,7 @@ def _changed(members: Mapping[str, Piece], told: Mapping[str, Any]) -> dict[str,
                 crop=crop,
                 accessory=members.get(f"{name}.accessory.png"),
                 silhouette=members.get(f"{name}.silhouette.png"),
-                labels=_numbers(facts.get("labels", {})),
+                labels=_numbers(facts.get("labels", {}), where),
             )
     return changed
 
@@ -140,5 +144,5 @@ def _first(members: Mapping[str, Piece], *names: str) -> Piece | None:
     return next((members[name] for name in names if name in members), None)
 
 
-def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    return {str(name): float(value) for name, value in values.items()}
+def _numbers(values: Mapping[str, Any], where: Path) -> dict[str, float]:
+    return {check_label(name, f"{where}.json"): float(value) for name, value in values.items()}
