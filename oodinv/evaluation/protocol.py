@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oodinv.bundles.inverter import Inverter
+from oodinv.evaluation.counterfactuals import LEAST_MOVED
 from oodinv.evaluation.judges import Judges
 from oodinv.evaluation.pictures import CEILING_DB
 from oodinv.evaluation.settings import Settings
@@ -61,7 +62,9 @@ def make_protocol(
         "on these very samples; everything = 1 everywhere; true background = 1 - silhouette"
     )
     facts["edits"] = (
-        f"first {settings.edit_count} samples of each dataset; error = mean absolute, of 255; strengths "
+        f"first {settings.edit_count} samples of each dataset; error = mean absolute, of 255; each sample is edited by "
+        "as much as its own counterfactual really moved (the plausible range ends somewhere), those that moved less "
+        f"than {LEAST_MOVED:g} of what was asked are left out and counted; strengths of judged edits "
         f"{', '.join(f'{s:+g}' for s in sorted(settings.strengths))}"
     )
     facts["generator"] = (

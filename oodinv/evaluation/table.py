@@ -144,8 +144,20 @@ def _edits(evaluation: Evaluation, dataset: str) -> str:
             line = [cell(evaluation.value(dataset, b, q, group)) for b in evaluation.bundles for q in quantities]
             lines.append([method, *line])
         head = [group] + [f"{bundle}: {region}" for bundle in evaluation.bundles for region in regions]
-        parts.append(markdown_table(head, _without_empty(lines)))
+        parts.append(markdown_table(head, _without_empty(lines)) + _moved(evaluation, dataset, group))
     return "\n\n".join(parts)
+
+
+def _moved(evaluation: Evaluation, dataset: str, group: str) -> str:
+    """How far the truth went: the same for all bundles that have the edits."""
+    for bundle in evaluation.bundles:
+        left = evaluation.value(dataset, bundle, counterfactuals.LEFT_OUT, group)
+        if left is not None:
+            moved = evaluation.value(dataset, bundle, counterfactuals.MOVED, group)
+            told = "" if moved is None else f"; the others' moved by {moved.value:.2f} of what was asked, in the mean"
+            few = f"{round(left.value * left.count)} of {left.count} counterfactuals are left out"
+            return f"\n\n{few}, their truth hardly moved{told}."
+    return ""
 
 
 def edit_groups(evaluation: Evaluation, dataset: str) -> list[str]:

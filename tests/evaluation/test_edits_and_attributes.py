@@ -4,13 +4,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from blocky_portraits import synthetic
 
 from oodinv.edits import Edit
-from oodinv.evaluation.counterfactuals import into_photos, readable_changes, usable_scales
+from oodinv.evaluation.counterfactuals import LEFT_OUT, MOVED, into_photos, readable_changes, usable_scales
 from oodinv.evaluation.evaluate import evaluate
 from oodinv.evaluation.judges import Judges
 from oodinv.evaluation.settings import Settings
+from oodinv.evaluation.table import markdown
 from oodinv.evaluation.tally import Quantity
+from oodinv.imaging.convert import to_uint8
 
 EDITS = Settings(parts=("edits",), edit_count=3, batch=3)
 
@@ -39,6 +42,34 @@ def test_errors_are_kept_by_attribute_and_by_counterfactual(copied):
     assert groups == {"all", "smile", "smile+2", "yaw", "yaw-1"}
     assert error(copied, "face", "crop reuse").count == 6 and error(copied, "face", "crop reuse", "yaw").count == 3
     assert any("blink+1" in reason for reason in copied.absent)
+
+
+def test_each_sample_is_edited_by_as_much_as_its_truth_moved(tiny):
+    """Where the plausible range ends, the truth of smile+2 is a smaller change: three samples, one of them clipped."""
+    amounts = np.full(8, 2.0)
+    amounts[1:3] = 0.8, 0.1
+    index, crops = np.arange(3), synthetic().crops(np.arange(3), 32)
+    with torch.inference_mode():
+        inversion = tiny.invert(crops)
+        shares = torch.tensor([1.0, 0.4, 1.0])
+        each = [tiny.edit(inversion, [Edit("smile", 2.0 * s)], "reuse").reconstruction for s in shares.tolist()]
+        made = [pictures[number] for number, pictures in enumerate(each)]
+        torch.testing.assert_close(
+            tiny.edit(inversion, [Edit("smile", 2.0)], "reuse", shares=shares).reconstruction, torch.stack(made)
+        )
+    truth, empty, full = np.zeros((8, 3, 64, 64), np.uint8), np.zeros((8, 64, 64), np.uint8), np.full((8, 64, 64), 255)
+    for number, picture in enumerate(made):
+        truth[number] = to_uint8(picture.numpy()).transpose(2, 0, 1).repeat(2, axis=1).repeat(2, axis=2)
+    moved = {"smile+2": (truth, empty, full.astype(np.uint8), {})}
+    data = synthetic(counterfactuals=moved, amounts={"smile+2": amounts})
+    assert data.counterfactual_amounts("smile+2")[index] == pytest.approx([2, 0.8, 0.1])
+    found = evaluate({"b": tiny}, {"d": data}, EDITS)
+    row = error(found, "whole", "crop reuse", "smile+2")
+    blind = evaluate({"b": tiny}, {"d": synthetic(counterfactuals=moved)}, EDITS)  # who does not know, edits by 2
+    assert row.count == 2 and row.value < 0.6 < error(blind, "whole", "crop reuse", "smile+2").value
+    left, share = (found.value("d", "b", quantity, "smile") for quantity in (LEFT_OUT, MOVED))
+    assert (left.count, left.value * 3) == (3, pytest.approx(1)) and share.value == pytest.approx((1 + 0.4) / 2)
+    assert "1 of 3 counterfactuals are left out" in markdown(found) and "really moved" in markdown(found)
 
 
 def test_photos_larger_than_the_stored_crops_are_not_invented(copied):

@@ -26,6 +26,7 @@ from oodinv.portraits import (
 )
 from oodinv.portraits.accessories import DESIGNS, HELD_OUT_KINDS, SPLITS, designs_of, kinds_of
 from oodinv.portraits.alignment import align
+from oodinv.portraits.counterfactuals import label_deviation
 from oodinv.portraits.recipe import SPLIT_SEEDS, draw_scene
 from oodinv.portraits.samples import into_crop
 from oodinv.portraits.studio import Portrait, Studio
@@ -81,6 +82,8 @@ def test_counterfactuals_are_read_with_their_labels(dataset):
     moved = data.counterfactual_labels("yaw-1")
     assert (moved["yaw"] < data.labels["yaw"]).all()
     np.testing.assert_allclose(moved["smile"], data.labels["smile"])
+    amounts = (moved["yaw"] - data.labels["yaw"]) / label_deviation("yaw")
+    np.testing.assert_allclose(data.counterfactual_amounts("yaw-1"), amounts, atol=1e-4)
     with pytest.raises(DatasetError, match=r"no counterfactual 'age\+1': this dataset has yaw-1"):
         data.counterfactual("age+1", index)
 

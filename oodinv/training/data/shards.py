@@ -132,6 +132,7 @@ def _changed(members: Mapping[str, Piece], told: Mapping[str, Any]) -> dict[str,
                 accessory=members.get(f"{name}.accessory.png"),
                 silhouette=members.get(f"{name}.silhouette.png"),
                 labels=_numbers(facts.get("labels", {})),
+                amount=None if facts.get("amount") is None else float(facts["amount"]),
             )
     return changed
 
