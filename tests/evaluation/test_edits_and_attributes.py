@@ -134,6 +134,27 @@ def test_gain_and_leakage_are_those_of_the_regressor(tiny, portraits, regressor)
     assert not math.isnan(gain)
 
 
+def test_a_face_that_fails_at_one_strength_is_missing_in_gain_leakage_and_change_and_counted(
+    tiny, portraits, regressor, monkeypatch
+):
+    honest = tiny.edit
+
+    def breaks(inversion, edits, composition=None):
+        edited = honest(inversion, edits, composition)
+        if edits[0] == Edit("smile", 1.0):
+            edited.generated[1, 0, 0, 0] = torch.inf
+        return edited
+
+    monkeypatch.setattr(tiny, "edit", breaks)
+    settings = Settings(parts=("attributes",), edit_count=3, batch=3, strengths=(-1.0, 1.0))
+    found = evaluate({"b": tiny}, {"d": portraits}, settings, judges=Judges(regressor=regressor))
+    for edit, failed in (("smile", 1), ("age", 0)):
+        for method, metric in (("per unit", "gain"), ("per unit", "leakage"), ("-1", "change"), ("+1", "change")):
+            row = found.value("d", "b", Quantity("attribute", edit, method, metric))
+            assert (row.failed, row.count) == (failed, 3 - failed), (edit, metric)
+    assert "| b: smile |" in markdown(found) and "(1 failed)" in markdown(found)
+
+
 def test_strengths_of_zero_are_refused():
     with pytest.raises(ValueError, match="strengths must differ"):
         Settings(strengths=(0.0, 1.0))
