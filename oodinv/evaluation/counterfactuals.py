@@ -163,7 +163,7 @@ def _add(
     failed = ~is_finite(image).numpy()
     written = as_written(image)
     for region, weight in regions.items():
-        error = absolute_error(written, truth, weight).numpy()
+        error = np.where(failed, np.nan, absolute_error(written, truth, weight).numpy())
         if weight is not None:
             error = np.where(weight.mean(dim=(1, 2, 3)).numpy() < _LEAST_SHARE, np.nan, error)
         tally.add(Quantity(SECTION, region, f"{place} {method}", "absolute_error"), error, groups, failed)

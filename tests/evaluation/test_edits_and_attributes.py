@@ -108,6 +108,21 @@ def test_a_face_that_is_not_finite_is_a_failed_picture(tiny, portraits):
     assert torch.isfinite(composed[0]).all() and composed[1].isnan().all()
 
 
+def test_an_edited_picture_with_infinity_in_it_is_failed_and_no_number(tiny, portraits, monkeypatch):
+    honest = tiny.edit
+
+    def breaks(*args, **options):
+        edited = honest(*args, **options)
+        edited.generated[0, 0, 16, 16] = math.inf
+        return edited
+
+    monkeypatch.setattr(tiny, "edit", breaks)
+    found = evaluate({"b": tiny}, {"d": portraits}, replace(EDITS, edit_count=2, scales=(1,)))
+    for method in ("crop reuse", "1x replace"):
+        row = error(found, "whole", method, "smile")
+        assert (row.failed, row.count) == (1, 1), method
+
+
 def test_names_of_counterfactuals_are_read():
     names = ["smile+2", "mouth_open-1.5", "smile", "smile+0", "x+1"]
     changes, others = readable_changes(names, {"smile": 0, "mouth_open": 0})

@@ -100,9 +100,10 @@ def test_kinds_are_measured_apart_and_what_has_nothing_to_find_is_no_zero(score,
     assert value("whole", "full", "psnr", "none") > 0
 
 
-def test_a_picture_that_is_not_a_number_is_counted_as_failed_everywhere(score, truth, crop):
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_picture_that_is_not_finite_is_failed_and_no_number(score, truth, crop, bad):
     broken = crop.clone()
-    broken[0, 0, 3, 3] = torch.nan
+    broken[0, 0, 3, 3] = bad
     mask = (truth * 0.5).clone()
     found = score(mask, broken).evaluation
     row = found.value("d", "b", quantity("face", "full", "psnr"))
