@@ -12,7 +12,7 @@ from oodinv.evaluation.judges import load_judges
 from oodinv.evaluation.names import short_names
 from oodinv.evaluation.settings import Settings
 from oodinv.evaluation.sheets import draw_sheets
-from oodinv.evaluation.write import SAMPLES, WrittenEvaluation, write_evaluation
+from oodinv.evaluation.write import SAMPLES, WrittenEvaluation, add_sheets, write_evaluation
 from oodinv.training.data import open_dataset
 
 
@@ -85,4 +85,6 @@ def run_evaluation(
         progress=progress,
         on_progress=on_progress,
     )
-    return write_evaluation(evaluation, out, sheets=draw_sheets(loaded, opened, settings) if sheets else None)
+    written = write_evaluation(evaluation, out)
+    # What was measured is safe before anything is drawn to look at.
+    return add_sheets(written, draw_sheets(loaded, opened, settings)) if sheets else written

@@ -86,6 +86,28 @@ def test_sheets_show_what_there_is(tiny, portraits, photos):
     assert width > 8 * 144 and height > 5 * 144
 
 
+def test_pictures_to_look_at_come_after_the_table_and_in_batches(tiny, tmp_path, monkeypatch):
+    sizes, honest = [], Inverter.invert
+
+    def watched(self, crops, **options):
+        sizes.append(len(crops))
+        return honest(self, crops, **options)
+
+    for number in range(9):
+        pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{number}.png")
+    monkeypatch.setattr(Inverter, "invert", watched)
+    monkeypatch.setattr(Inverter, "from_bundle", lambda *args, **options: tiny)
+    settings = Settings(parts=("reconstruction",), batch=8)
+    done = run_evaluation(["b"], [str(tmp_path / "photos")], tmp_path / "out", settings, sheets=True)
+    assert max(sizes) == 8 and len(done.sheets) == 4 and "(sheets/masks_b_photos.jpg)" in done.markdown.read_text()
+    monkeypatch.setattr("oodinv.evaluation.run.draw_sheets", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_evaluation(["b"], [str(tmp_path / "photos")], tmp_path / "again", settings, sheets=True)
+    assert read_rows(tmp_path / "again" / "table.parquet") and list((tmp_path / "again" / "plots").iterdir())
+
+
 def test_a_card_gets_the_table_in_place_of_what_its_section_held(written, tmp_path):
     assert MEASURED == HEADING_OF_TRAINING
     text = written[1].markdown.read_text()
