@@ -1,4 +1,4 @@
-"""What edits do to attributes, by a regressor that knows no bundle; and how far the face stays the same person's."""
+"""What edits do to attributes, by a regressor; and how far the face stays the same person's."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

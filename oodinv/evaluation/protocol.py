@@ -7,6 +7,7 @@ from pathlib import Path
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.evaluation.counterfactuals import LEAST_MOVED
+from oodinv.evaluation.independence import fact, independence
 from oodinv.evaluation.judges import Judges
 from oodinv.evaluation.pictures import CEILING_DB
 from oodinv.evaluation.settings import Settings
@@ -74,6 +75,9 @@ def make_protocol(
     for name in ("lpips", "inception", "regressor", "detector"):
         given = getattr(judges, name) is not None
         facts[name] = judges.told.get(name, "given, without a file" if given else "none given")
+    if judges.regressor is not None:
+        for name, inverter in bundles.items():
+            facts[fact(name)] = independence(inverter.bundle.spec, judges)
     facts |= machine
     return Protocol(facts=facts)
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from oodinv.evaluation import attributes, counterfactuals, generator, masks, reconstruction
-from oodinv.evaluation.cells import COPIES, TITLES, cell, markdown_table
+from oodinv.evaluation.cells import COPIES, DOUBTED, TITLES, cell, markdown_table
 from oodinv.evaluation.evaluate import Evaluation
 from oodinv.evaluation.groups import ALL, NONE, WORN
+from oodinv.evaluation.independence import INDEPENDENT, fact
 from oodinv.evaluation.settings import COMPOSITIONS
 from oodinv.evaluation.tally import Quantity
 
@@ -174,6 +175,8 @@ def _attributes(evaluation: Evaluation, dataset: str) -> str:
     rows = [row for row in evaluation.rows if row.dataset == dataset and row.quantity.section == attributes.SECTION]
     edits = sorted({row.quantity.region for row in rows})
     strengths = sorted({row.quantity.method for row in rows if row.quantity.method != "per unit"}, key=float)
+    facts = evaluation.protocol.facts
+    judged = {bundle: facts[fact(bundle)] for bundle in evaluation.bundles if fact(bundle) in facts}
     head, lines = ["", "gain per unit", "leakage"], []
     head += [f"change at {strength}" for strength in strengths] + [f"identity at {strength}" for strength in strengths]
     for bundle in evaluation.bundles:
@@ -185,13 +188,17 @@ def _attributes(evaluation: Evaluation, dataset: str) -> str:
                 for method, metric in asked
             ]
             if any(found):
-                lines.append([f"{bundle}: {edit}", *(cell(row) for row in found)])
+                mark = "" if judged.get(bundle, INDEPENDENT) == INDEPENDENT else DOUBTED
+                lines.append([f"{bundle}: {edit}{mark}", *(cell(row) for row in found)])
     if not lines:
         return ""
+    independent = all(text == INDEPENDENT for text in judged.values())
+    notes = [f"{DOUBTED} {bundle}: the regressor is {text}." for bundle, text in judged.items() if text != INDEPENDENT]
     return (
-        f"## Attributes: {dataset}\n\nIn standard deviations, by a regressor that is independent of the bundles. Gain: "
-        "slope of the edit's own attribute; leakage: mean absolute slope of all others over the gain.\n\n"
-        + markdown_table(head, lines)
+        f"## Attributes: {dataset}\n\nIn standard deviations, by a regressor"
+        f"{' that is independent of the bundles' if independent else ''}. Gain: slope of the edit's own attribute; "
+        "leakage: mean absolute slope of all others over the gain.\n\n"
+        + "\n\n".join([markdown_table(head, lines), *notes])
     )
 
 

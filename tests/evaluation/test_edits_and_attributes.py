@@ -167,7 +167,7 @@ def test_a_face_that_fails_at_one_strength_is_missing_in_gain_leakage_and_change
         for method, metric in (("per unit", "gain"), ("per unit", "leakage"), ("-1", "change"), ("+1", "change")):
             row = found.value("d", "b", Quantity("attribute", edit, method, metric))
             assert (row.failed, row.count) == (failed, 3 - failed), (edit, metric)
-    assert "| b: smile |" in markdown(found) and "(1 failed)" in markdown(found)
+    assert "| b: smile‡ |" in markdown(found) and "(1 failed)" in markdown(found)
 
 
 def test_strengths_of_zero_are_refused():
