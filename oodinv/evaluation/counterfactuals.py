@@ -11,7 +11,7 @@ from torch import Tensor
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.edits import Edit
-from oodinv.evaluation.groups import ALL
+from oodinv.evaluation.groups import ALL, attachment_groups
 from oodinv.evaluation.pictures import as_written, is_finite
 from oodinv.evaluation.settings import COMPOSITIONS, Settings
 from oodinv.evaluation.tally import Groups, Quantity, Tally
@@ -71,7 +71,8 @@ def measure_edits(
         data: With counterfactuals, masks known.
         changes: Which of them.
         settings: `edit_count`, `batch`, `composition` and `scales` count.
-        tally: Where the errors go, with `MOVED` and `LEFT_OUT`; groups are all, each attribute and each counterfactual.
+        tally: Where the errors go, with `MOVED` and `LEFT_OUT`; groups are all, each attribute and each counterfactual,
+            and within each what is attached, held or laid over the photo.
         on_batch: Called with the samples done.
     """
     size, count = inverter.resolution, min(settings.edit_count, len(data))
@@ -84,6 +85,13 @@ def measure_edits(
         for change in changes:
             share = moved_share(data, change, index)
             groups = _count_moved(share, (ALL, change.edit.name, change.name), tally)
+            sorts = attachment_groups([data.kinds[number] for number in index]).items()
+            groups |= {
+                f"{name}: {sort}": members & wear
+                for name, members in groups.items()
+                for sort, wear in sorts
+                if (members & wear).any()
+            }
             shares = torch.from_numpy(share).float()
             truth, accessory, silhouette = data.counterfactual(change.name, index, size)
             regions = _regions(accessory, silhouette)

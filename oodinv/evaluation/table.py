@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from oodinv.evaluation import attributes, counterfactuals, generator, masks, reconstruction
 from oodinv.evaluation.cells import COPIES, DOUBTED, TITLES, cell, markdown_table
 from oodinv.evaluation.evaluate import Evaluation
-from oodinv.evaluation.groups import ALL, NONE, WORN
+from oodinv.evaluation.groups import ALL, ATTACHED, HELD, NONE, OVERLAY, WORN
 from oodinv.evaluation.independence import INDEPENDENT, fact
 from oodinv.evaluation.settings import COMPOSITIONS
 from oodinv.evaluation.tally import Quantity
@@ -127,7 +127,11 @@ def _edits(evaluation: Evaluation, dataset: str) -> str:
     groups = edit_groups(evaluation, dataset)
     if not groups:
         return ""
-    parts = [f"## Edits against true ones: {dataset}\n\nMean absolute error, of 255; in the crop, then put back."]
+    note = (
+        "Mean absolute error, of 255; in the crop, then put back. Attached: an accessory turning with the head; held "
+        "before it (hand, microphone, thing) and overlay (text, texture): one that stays in the picture."
+    )
+    parts = [f"## Edits against true ones: {dataset}\n\n{note}"]
     methods = [f"crop {name}" for name in (counterfactuals.UNEDITED, *COMPOSITIONS)]
     methods += sorted(
         {
@@ -146,7 +150,21 @@ def _edits(evaluation: Evaluation, dataset: str) -> str:
             lines.append([method, *line])
         head = [group] + [f"{bundle}: {region}" for bundle in evaluation.bundles for region in regions]
         parts.append(markdown_table(head, _without_empty(lines)) + _moved(evaluation, dataset, group))
+        parts += _by_attachment(evaluation, dataset, group, methods)
     return "\n\n".join(parts)
+
+
+def _by_attachment(evaluation: Evaluation, dataset: str, group: str, methods: Sequence[str]) -> list[str]:
+    """Errors inside accessories, apart for what turns with the head and what does not."""
+    columns = [(bundle, sort) for bundle in evaluation.bundles for sort in (ATTACHED, HELD, OVERLAY)]
+    lines = []
+    for method in methods:
+        quantity = Quantity(counterfactuals.SECTION, "accessory", method, "absolute_error")
+        found = [evaluation.value(dataset, bundle, quantity, f"{group}: {sort}") for bundle, sort in columns]
+        lines.append([method, *map(cell, found)])
+    lines = _without_empty(lines)
+    head = [f"{group}: accessory", *(f"{bundle}: {sort}" for bundle, sort in columns)]
+    return [markdown_table(head, lines)] if lines else []
 
 
 def _moved(evaluation: Evaluation, dataset: str, group: str) -> str:

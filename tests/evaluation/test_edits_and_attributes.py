@@ -9,11 +9,13 @@ from blocky_portraits import synthetic
 from oodinv.edits import Edit
 from oodinv.evaluation.counterfactuals import LEFT_OUT, MOVED, into_photos, readable_changes, usable_scales
 from oodinv.evaluation.evaluate import evaluate
+from oodinv.evaluation.groups import HELD_KINDS, OVERLAY_KINDS, attachment_groups
 from oodinv.evaluation.judges import Judges
 from oodinv.evaluation.settings import Settings
 from oodinv.evaluation.table import markdown
 from oodinv.evaluation.tally import Quantity
 from oodinv.imaging.convert import to_uint8
+from oodinv.portraits import DESIGNS
 
 EDITS = Settings(parts=("edits",), edit_count=3, batch=3)
 
@@ -39,7 +41,10 @@ def test_what_copies_the_photo_has_the_error_of_the_photo_left_as_it_was(copied,
 
 def test_errors_are_kept_by_attribute_and_by_counterfactual(copied):
     groups = {row.group for row in copied.rows}
-    assert groups == {"all", "smile", "smile+2", "yaw", "yaw-1"}
+    names = {"all", "smile", "smile+2", "yaw", "yaw-1"}
+    assert groups == names | {f"{name}: attached" for name in names}  # hats and glasses; nobody holds anything
+    attached, every = (error(copied, "accessory", "crop reuse", group) for group in ("yaw: attached", "yaw"))
+    assert (attached.count, attached.value) == (every.count, every.value)
     assert error(copied, "face", "crop reuse").count == 6 and error(copied, "face", "crop reuse", "yaw").count == 3
     assert any("blink+1" in reason for reason in copied.absent)
 
@@ -70,6 +75,15 @@ def test_each_sample_is_edited_by_as_much_as_its_truth_moved(tiny):
     left, share = (found.value("d", "b", quantity, "smile") for quantity in (LEFT_OUT, MOVED))
     assert (left.count, left.value * 3) == (3, pytest.approx(1)) and share.value == pytest.approx((1 + 0.4) / 2)
     assert "1 of 3 counterfactuals are left out" in markdown(found) and "really moved" in markdown(found)
+
+
+def test_what_is_held_or_laid_over_is_told_apart_from_what_is_worn():
+    groups = attachment_groups(["hat", "", "microphone", "texture", "hand"])
+    told = {name: np.flatnonzero(members).tolist() for name, members in groups.items()}
+    assert told == {"attached": [0], "held": [2, 4], "overlay": [3]}
+    for design in DESIGNS.values():
+        assert design.attached == (design.kind not in HELD_KINDS | OVERLAY_KINDS), design.name
+        assert (design.lay_over is not None) == (design.kind in OVERLAY_KINDS), design.name
 
 
 def test_photos_larger_than_the_stored_crops_are_not_invented(copied):
