@@ -10,6 +10,7 @@ from oodinv.evaluation.errors import EvaluationError
 from oodinv.evaluation.evaluate import OnProgress, evaluate
 from oodinv.evaluation.judges import load_judges
 from oodinv.evaluation.names import short_names
+from oodinv.evaluation.samples import check_writable
 from oodinv.evaluation.settings import Settings
 from oodinv.evaluation.sheets import draw_sheets
 from oodinv.evaluation.write import SAMPLES, WrittenEvaluation, add_sheets, write_evaluation
@@ -61,10 +62,7 @@ def run_evaluation(
         if len(set(given)) < len(given):
             twice = sorted({name for name in given if given.count(name) > 1})
             raise EvaluationError(f"every {what} is measured once, got {', '.join(twice)} more than once")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EvaluationError(f"{out} cannot be made: {error.strerror}; name another folder") from error
+    check_writable(out)
     judges = load_judges(**asdict(networks), device=settings.device)
     loaded = {
         name: Inverter.from_bundle(bundle, device=settings.device, preset=settings.preset)

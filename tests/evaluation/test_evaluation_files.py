@@ -13,8 +13,10 @@ from oodinv.evaluation.evaluate import evaluate
 from oodinv.evaluation.judges import Judges, load_judges
 from oodinv.evaluation.names import short_names
 from oodinv.evaluation.run import run_evaluation
+from oodinv.evaluation.samples import SampleFile
 from oodinv.evaluation.settings import Settings
 from oodinv.evaluation.sheets import dataset_sheet, draw_sheets
+from oodinv.evaluation.tally import Quantity
 from oodinv.evaluation.write import read_rows, write_evaluation
 from oodinv.metrics.lpips import ALEX, Lpips
 from oodinv.training.card import MEASURED as HEADING_OF_TRAINING
@@ -69,12 +71,40 @@ def test_every_plot_is_a_picture_that_the_table_shows(written):
 
 
 def test_every_sample_has_a_row_of_its_own(written):
-    table = pq.read_table(written[1].table.parent / "samples" / "portraits-tiny.parquet")
+    table = pq.read_table(written[1].table.parent / "samples" / "00-portraits-tiny.parquet")
     assert table.num_rows == 8 and table["kind"].to_pylist()[:3] == ["hat", "", "glasses"]
     mean = np.mean(table["psnr.face.full"].to_pylist())
     found = {r.quantity: r.value for r in written[0].rows if r.bundle == "tiny" and r.group == "all"}
     assert mean == pytest.approx(next(v for q, v in found.items() if q[1:] == ("face", "full", "psnr")))
     assert table["iou.accessory.mask"].null_count == 4
+
+
+def test_a_file_of_samples_is_whole_or_absent_and_no_two_share_a_name(tmp_path):
+    measured = {Quantity("reconstruction", "face", "full", "psnr"): (np.array([20.0]), np.array([False]))}
+    row = (np.array([0]), [""], ["hash"], measured)
+    for number, dataset in enumerate(("a b", "a/b")):
+        with SampleFile(tmp_path, number, dataset, "c") as file:
+            file.write(*row)
+            assert not list(tmp_path.glob(f"{number:02d}*.parquet"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00-a_b-c.parquet", "01-a_b-c.parquet"]
+    with pytest.raises(KeyboardInterrupt), SampleFile(tmp_path, 2, "d", "c") as file:
+        file.write(*row)
+        raise KeyboardInterrupt
+    assert len(list(tmp_path.iterdir())) == 2
+    with (
+        SampleFile(tmp_path / "00-a_b-c.parquet", 0, "d", "c") as file,
+        pytest.raises(EvaluationError, match="written"),
+    ):
+        file.write(*row)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(tmp_path, monkeypatch):
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(EvaluationError, match="No space left on device; free space"):
+        run_evaluation(["no such bundle"], ["x"], tmp_path)
 
 
 def test_sheets_show_what_there_is(tiny, portraits, photos):
