@@ -18,7 +18,7 @@ from oodinv.evaluation.errors import EvaluationError
 from oodinv.evaluation.generator import measure_generator
 from oodinv.evaluation.groups import accessory_groups
 from oodinv.evaluation.judges import Judges
-from oodinv.evaluation.machine import machine_facts
+from oodinv.evaluation.machine import machine_facts, without_tf32
 from oodinv.evaluation.masks import MaskMeasure
 from oodinv.evaluation.protocol import Protocol, make_protocol
 from oodinv.evaluation.reconstruction import measure_reconstruction
@@ -186,7 +186,7 @@ class _Plan:
     def measure(self, samples: Path | None, done: Callable[[int], None]) -> _Found:
         tally, masks = Tally(), MaskMeasure()
         attributes = None
-        with torch.inference_mode():
+        with torch.inference_mode(), without_tf32():
             if "reconstruction" in self.settings.parts:
                 self._reconstruct(tally, masks, samples, done)
             if self.changes:

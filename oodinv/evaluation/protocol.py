@@ -45,7 +45,7 @@ def make_protocol(
             f"{largest_num_scales(spec.resolution)} scales, identity network "
             f"{'none' if spec.identity is None else 'sha256 ' + spec.identity.sha256}"
         )
-    facts["preset"] = f"{settings.preset}; noise fixed, float32"
+    facts["preset"] = f"{settings.preset}; noise fixed, float32 without TF32"
     facts["resize"] = (
         "stored crops averaged over areas to each bundle's resolution (and to multiples of it for photos); faces are "
         "not aligned again"
