@@ -117,7 +117,12 @@ class Inverter:
             return self._model.invert(crops.to(self.device), noise=self.noise, plain=plain)
 
     def edit(
-        self, inversion: Inversion, edits: Sequence[Edit | RawEdit], composition: Composition | None = None
+        self,
+        inversion: Inversion,
+        edits: Sequence[Edit | RawEdit],
+        composition: Composition | None = None,
+        *,
+        shares: Float[Tensor, " batch"] | None = None,
     ) -> Inversion:
         """Apply one or several edits at once; the encoder is not run again.
 
@@ -125,15 +130,19 @@ class Inverter:
             inversion: What `invert` returned.
             edits: Named ones and tensors (`Edit.raw`), in any order.
             composition: Where flows and masks come from, see `Choices.edit_composition`; None = the bundle's default.
+            shares: How much of the edits each face gets; None = 1.
 
         Raises:
             EditError: The bundle does not have such an edit, or a tensor does not fit its generator.
         """
         with computing(self.device, self.precision):
             offset = self.offset(edits)
-            return self._model.edit(
-                inversion, offset.w_plus, style_offset=offset.style, composition=composition, noise=self.noise
-            )
+            w_plus, style = offset.w_plus, offset.style
+            if shares is not None:
+                share = shares.to(self.device, torch.float32)
+                w_plus = share[:, None, None] * w_plus
+                style = None if style is None else share[:, None] * style
+            return self._model.edit(inversion, w_plus, style_offset=style, composition=composition, noise=self.noise)
 
     def synthesise(self, w_plus: Float[Tensor, "batch layers style_dim"]) -> Float[Tensor, "batch 3 size size"]:
         """The generator alone, without alignment."""

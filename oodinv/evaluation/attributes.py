@@ -1,4 +1,4 @@
-"""What edits do to attributes, by a regressor that knows no bundle; and how far the face stays the same person's."""
+"""What edits do to attributes, by a regressor; and how far the face stays the same person's."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -92,11 +92,12 @@ def _summary(
     after: dict[tuple[str, float], list[np.ndarray]],
     tally: Tally,
 ) -> EditedAttributes:
-    slopes, changes = [], []
+    slopes, changes, counts = [], [], []
     for edit in edits:
         edited = np.stack([np.concatenate(after[edit, strength]) for strength in strengths])
-        # A picture that failed at any strength has no slope; it was counted when it was edited.
+        # A picture that failed at any strength has no slope.
         whole = np.isfinite(edited).all(axis=(0, 2)) & np.isfinite(base).all(axis=1)
+        counts.append(int(whole.sum()))
         if not whole.any():
             slopes.append(np.full(len(attributes), np.nan))
             changes.append(np.full((len(strengths), len(attributes)), np.nan))
@@ -106,14 +107,14 @@ def _summary(
     gain = AttributeGain(edits=tuple(edits), attributes=attributes, slopes=np.stack(slopes))
     found = EditedAttributes(gain=gain, strengths=tuple(strengths), change=np.stack(changes))
     for number, edit in enumerate(edits):
-        tally.set(Quantity(SECTION, edit, "per unit", "gain"), ALL, gain.gain(edit), len(base))
-        tally.set(Quantity(SECTION, edit, "per unit", "leakage"), ALL, gain.leakage(edit), len(base))
-        for column, attribute in enumerate(attributes):
-            tally.set(Quantity(SECTION, edit, "per unit", f"slope {attribute}"), ALL, slopes[number][column], len(base))
+        values = {("per unit", f"slope {name}"): float(slopes[number][n]) for n, name in enumerate(attributes)}
         if edit in attributes:
-            for place, strength in enumerate(strengths):
-                value = float(changes[number][place, attributes.index(edit)])
-                tally.set(Quantity(SECTION, edit, f"{strength:+g}", "change"), ALL, value, len(base))
+            values |= {("per unit", "gain"): gain.gain(edit), ("per unit", "leakage"): gain.leakage(edit)}
+            own = changes[number][:, attributes.index(edit)]
+            values |= {(f"{s:+g}", "change"): float(v) for s, v in zip(strengths, own, strict=True)}
+        for (method, metric), value in values.items():
+            quantity = Quantity(SECTION, edit, method, metric)
+            tally.set(quantity, ALL, value, counts[number], len(base) - counts[number])
     return found
 
 

@@ -8,6 +8,8 @@ from oodinv.evaluation.tally import Row
 ABSENT = "–"
 COPIES = "†"
 """Marks reconstructions whose mask keeps far more than is out of domain."""
+DOUBTED = "‡"
+"""Marks edits whose judge may have made them."""
 _FORMS = {
     "psnr": "{:.2f}", "ssim": "{:.3f}", "ms_ssim": "{:.3f}", "lpips": "{:.3f}", "identity": "{:.3f}",
     "face_found": "{:.3f}", "area": "{:.3f}", "auroc": "{:.3f}", "auroc_image": "{:.3f}", "iou": "{:.3f}",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.edits import Edit
-from oodinv.evaluation.groups import ALL
+from oodinv.evaluation.groups import ALL, attachment_groups
 from oodinv.evaluation.pictures import as_written, is_finite
 from oodinv.evaluation.settings import COMPOSITIONS, Settings
 from oodinv.evaluation.tally import Groups, Quantity, Tally
@@ -22,6 +22,10 @@ from oodinv.models.inversion import Inversion
 from oodinv.training.data import Dataset
 
 SECTION = "edit"
+MOVED, LEFT_OUT = Quantity("truth", "whole", "edit", "moved"), Quantity("truth", "whole", "edit", "left_out")
+"""Share of what was asked that the truth moved, over the samples that count; share of samples that do not."""
+LEAST_MOVED = 0.25
+"""Of what a counterfactual's name asks for; samples whose truth moved less are not compared with an edit."""
 MODES: tuple[ComposeMode, ...] = ("replace", "residual")
 UNEDITED = "unedited photo"
 _NAME = re.compile(r"([A-Za-z][A-Za-z_]*)([+-]\d+(?:\.\d+)?)")
@@ -31,7 +35,7 @@ _LEAST_SHARE = 0.001
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A counterfactual's name, read."""
+    """A counterfactual's name, read. Each sample is edited by as much as its truth really moved."""
 
     name: str
     edit: Edit
@@ -67,7 +71,8 @@ def measure_edits(
         data: With counterfactuals, masks known.
         changes: Which of them.
         settings: `edit_count`, `batch`, `composition` and `scales` count.
-        tally: Where the errors go; groups are all, each attribute and each counterfactual.
+        tally: Where the errors go, with `MOVED` and `LEFT_OUT`; groups are all, each attribute and each counterfactual,
+            and within each what is attached, held or laid over the photo.
         on_batch: Called with the samples done.
     """
     size, count = inverter.resolution, min(settings.edit_count, len(data))
@@ -78,14 +83,23 @@ def measure_edits(
         inversion = inverter.invert(crop)
         photos = {scale: data.crops(index, scale * size) for scale in scales}
         for change in changes:
-            groups = {name: np.ones(len(index), dtype=bool) for name in (ALL, change.edit.name, change.name)}
+            share = moved_share(data, change, index)
+            groups = _count_moved(share, (ALL, change.edit.name, change.name), tally)
+            sorts = attachment_groups([data.kinds[number] for number in index]).items()
+            groups |= {
+                f"{name}: {sort}": members & wear
+                for name, members in groups.items()
+                for sort, wear in sorts
+                if (members & wear).any()
+            }
+            shares = torch.from_numpy(share).float()
             truth, accessory, silhouette = data.counterfactual(change.name, index, size)
             regions = _regions(accessory, silhouette)
             _add("crop", UNEDITED, crop, truth, regions, groups, tally)
             for composition in COMPOSITIONS:
-                edited = inverter.edit(inversion, [change.edit], composition)
+                edited = inverter.edit(inversion, [change.edit], composition, shares=shares)
                 _add("crop", composition, edited.reconstruction, truth, regions, groups, tally)
-            edited = inverter.edit(inversion, [change.edit], settings.composition)
+            edited = inverter.edit(inversion, [change.edit], settings.composition, shares=shares)
             for scale in scales:
                 truth, accessory, silhouette = data.counterfactual(change.name, index, scale * size)
                 regions = _regions(accessory, silhouette)
@@ -93,6 +107,21 @@ def measure_edits(
                     composed = into_photos(photos[scale], inversion, edited, scale, mode)
                     _add(f"{scale}x", mode, composed, truth, regions, groups, tally)
         on_batch(len(index))
+
+
+def moved_share(data: Dataset, change: Change, index: np.ndarray) -> np.ndarray:
+    """How much of what its name asks for each counterfactual came to; 1 where the dataset does not tell."""
+    share = data.counterfactual_amounts(change.name)[index].astype(float) / change.edit.strength
+    return np.where(np.isnan(share), 1.0, share)
+
+
+def _count_moved(share: np.ndarray, names: Sequence[str], tally: Tally) -> dict[str, np.ndarray]:
+    """Groups of the samples that moved enough; the others are counted as left out."""
+    enough = share >= LEAST_MOVED
+    everyone = {name: np.ones(len(share), dtype=bool) for name in names}
+    tally.add(MOVED, np.where(enough, share, np.nan), everyone)
+    tally.add(LEFT_OUT, (~enough).astype(float), everyone)
+    return {name: members & enough for name, members in everyone.items()}
 
 
 def usable_scales(scales: Sequence[int], stored: int, size: int) -> tuple[int, ...]:
@@ -142,7 +171,7 @@ def _add(
     failed = ~is_finite(image).numpy()
     written = as_written(image)
     for region, weight in regions.items():
-        error = absolute_error(written, truth, weight).numpy()
+        error = np.where(failed, np.nan, absolute_error(written, truth, weight).numpy())
         if weight is not None:
             error = np.where(weight.mean(dim=(1, 2, 3)).numpy() < _LEAST_SHARE, np.nan, error)
         tally.add(Quantity(SECTION, region, f"{place} {method}", "absolute_error"), error, groups, failed)

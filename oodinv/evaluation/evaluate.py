@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from oodinv.evaluation.errors import EvaluationError
 from oodinv.evaluation.generator import measure_generator
 from oodinv.evaluation.groups import accessory_groups
 from oodinv.evaluation.judges import Judges
-from oodinv.evaluation.machine import machine_facts
+from oodinv.evaluation.machine import machine_facts, without_tf32
 from oodinv.evaluation.masks import MaskMeasure
 from oodinv.evaluation.protocol import Protocol, make_protocol
 from oodinv.evaluation.reconstruction import measure_reconstruction
@@ -95,14 +95,13 @@ def evaluate(
         on_progress: Hears after every batch.
 
     Raises:
-        EvaluationError: There is nothing to measure, or crops are smaller than a bundle's.
+        EvaluationError: There is nothing to measure, crops are smaller than a bundle's, or samples cannot be written.
     """
     settings, judges = settings or Settings(), judges or Judges()
     _check(bundles, datasets)
     plans = [
-        _Plan(dataset, data, bundle, inverter, settings, judges)
-        for dataset, data in datasets.items()
-        for bundle, inverter in bundles.items()
+        _Plan(number, dataset, data, bundle, inverter, settings, judges)
+        for number, ((dataset, data), (bundle, inverter)) in enumerate(product(datasets.items(), bundles.items()))
     ]
     total = sum(plan.total for plan in plans)
     rows: list[Row] = []
@@ -157,8 +156,16 @@ class _Plan:
     """One dataset through one bundle: what can be measured, and how much work that is."""
 
     def __init__(
-        self, dataset: str, data: Dataset, bundle: str, inverter: Inverter, settings: Settings, judges: Judges
+        self,
+        number: int,
+        dataset: str,
+        data: Dataset,
+        bundle: str,
+        inverter: Inverter,
+        settings: Settings,
+        judges: Judges,
     ):
+        self.number = number
         self.dataset, self.bundle, self.inverter = dataset, bundle, inverter
         self.settings, self.judges = settings, judges
         count = len(data) if settings.count is None else min(settings.count, len(data))
@@ -179,7 +186,7 @@ class _Plan:
     def measure(self, samples: Path | None, done: Callable[[int], None]) -> _Found:
         tally, masks = Tally(), MaskMeasure()
         attributes = None
-        with torch.inference_mode():
+        with torch.inference_mode(), without_tf32():
             if "reconstruction" in self.settings.parts:
                 self._reconstruct(tally, masks, samples, done)
             if self.changes:
@@ -206,7 +213,7 @@ class _Plan:
         sizes = {name: int(m.sum()) for name, m in accessory_groups(data.kinds, known=known).items()}
         if not known:
             self.absent.append(f"{self.dataset} has no true masks: regions, mask quality and true areas are absent")
-        with closing(SampleFile(samples, self.dataset, self.bundle)) as file:
+        with SampleFile(samples, self.number, self.dataset, self.bundle) as file:
             for index in _batches(len(data), batch):
                 crop = data.crops(index, size)
                 begin = time.perf_counter()

@@ -58,7 +58,8 @@ def measure_generator(
             {ALL: np.ones(len(failed), dtype=bool)},
             failed,
         )
-        pictures, crops = torch.nan_to_num(as_written(raw)), data.crops(bare[start:stop], size)
+        pictures, crops = as_written(raw), data.crops(bare[start:stop], size)
+        pictures[torch.from_numpy(failed)] = 0
         if size >= COARSEST:
             drawn.add(pictures)
             real.add(crops)

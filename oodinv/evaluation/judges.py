@@ -27,7 +27,7 @@ Network = TypeVar("Network")
 
 @runtime_checkable
 class Regressor(Protocol):
-    """Predicts attributes in standard deviations; independent of every bundle."""
+    """Predicts attributes in standard deviations; best one that had no part in any bundle."""
 
     def predict(self, crops: Float[Tensor, "batch 3 size size"]) -> Mapping[str, Float[Tensor, " batch"]]:
         """Attributes by name."""
@@ -41,6 +41,8 @@ class Judges:
     lpips: Lpips | None = None
     inception: Inception | None = None
     regressor: Regressor | None = None
+    regressor_sha256: str | None = None
+    """Of its weights, to be told apart from the one that made a bundle's directions."""
     detector: FaceDetector | None = None
     told: dict[str, str] = field(default_factory=dict)
     """For the protocol: what each network is, with its sha256."""
@@ -88,17 +90,20 @@ def load_judges(
     if found_lpips is not None:
         told["lpips"] = f"LPIPS 0.1, {found_lpips.shape.name}: {told['lpips']}"
     predictor: Regressor | None = None
+    digest_of_regressor: str | None = None
     if regressor is not None:
         from oodinv.training.regressor import AttributeRegressor
 
         predictor = AttributeRegressor.load(regressor)
-        told["regressor"] = f"{regressor.name}, sha256 {_sha256(regressor)}"
+        digest_of_regressor = _sha256(regressor)
+        told["regressor"] = f"{regressor.name}, sha256 {digest_of_regressor}"
     if detector is not None:
         told["detector"] = detector
     return Judges(
         lpips=found_lpips,
         inception=found_inception,
         regressor=predictor,
+        regressor_sha256=digest_of_regressor,
         detector=None if detector is None else load_detector(detector),
         told=told,
     )

@@ -2,6 +2,8 @@
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +25,20 @@ def machine_facts(device: str) -> dict[str, str]:
     if torch.device(device).type == "cuda":
         facts["device"] += f" ({torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda})"
     return facts
+
+
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """Real float32 within: CUDA otherwise rounds what goes into convolutions to 10 bits of mantissa (TF32)."""
+    places = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [place.allow_tf32 for place in places]
+    for place in places:
+        place.allow_tf32 = False
+    try:
+        yield
+    finally:
+        for place, allowed in zip(places, before, strict=True):
+            place.allow_tf32 = allowed
 
 
 def _version(name: str) -> str:

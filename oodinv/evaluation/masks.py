@@ -29,7 +29,7 @@ _THRESHOLDS = np.round(np.arange(0.02, 0.42, 0.02), 2)
 class _Pool:
     area: BinnedAuroc = field(default_factory=BinnedAuroc)
     calibration: Calibration = field(default_factory=Calibration)
-    pixels: int = 0
+    failed: int = 0
 
 
 @dataclass
@@ -89,15 +89,16 @@ class MaskMeasure:
             pool.area.add(score[where], truth[where])
             if method != ERROR:
                 pool.calibration.add(score[where], truth[where])
-            pool.pixels += int(where.sum())
+            pool.failed += int((members & bad).sum())
 
     def finish(self, tally: Tally, sizes: Mapping[str, int]) -> None:
         """Put AUROC over all pixels and calibration into the table; `sizes` = samples by group."""
         for (region, method, group), pool in self._pools.items():
-            tally.set(Quantity(SECTION, region, method, "auroc"), group, pool.area.value(), sizes[group])
+            count = sizes[group] - pool.failed
+            tally.set(Quantity(SECTION, region, method, "auroc"), group, pool.area.value(), count, pool.failed)
             if method != ERROR:
                 ece = pool.calibration.reliability().ece
-                tally.set(Quantity(SECTION, region, method, "ece"), group, ece, sizes[group])
+                tally.set(Quantity(SECTION, region, method, "ece"), group, ece, count, pool.failed)
         tally.keep_best("iou")
 
     def reliability(self, region: str, group: str = "all") -> Reliability | None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oodinv.bundles.inverter import Inverter
+from oodinv.evaluation.counterfactuals import LEAST_MOVED
+from oodinv.evaluation.independence import fact, independence
 from oodinv.evaluation.judges import Judges
 from oodinv.evaluation.pictures import CEILING_DB
 from oodinv.evaluation.settings import Settings
@@ -43,7 +45,7 @@ def make_protocol(
             f"{largest_num_scales(spec.resolution)} scales, identity network "
             f"{'none' if spec.identity is None else 'sha256 ' + spec.identity.sha256}"
         )
-    facts["preset"] = f"{settings.preset}; noise fixed, float32"
+    facts["preset"] = f"{settings.preset}; noise fixed, float32 without TF32"
     facts["resize"] = (
         "stored crops averaged over areas to each bundle's resolution (and to multiples of it for photos); faces are "
         "not aligned again"
@@ -61,7 +63,9 @@ def make_protocol(
         "on these very samples; everything = 1 everywhere; true background = 1 - silhouette"
     )
     facts["edits"] = (
-        f"first {settings.edit_count} samples of each dataset; error = mean absolute, of 255; strengths "
+        f"first {settings.edit_count} samples of each dataset; error = mean absolute, of 255; each sample is edited by "
+        "as much as its own counterfactual really moved (the plausible range ends somewhere), those that moved less "
+        f"than {LEAST_MOVED:g} of what was asked are left out and counted; strengths of judged edits "
         f"{', '.join(f'{s:+g}' for s in sorted(settings.strengths))}"
     )
     facts["generator"] = (
@@ -71,6 +75,9 @@ def make_protocol(
     for name in ("lpips", "inception", "regressor", "detector"):
         given = getattr(judges, name) is not None
         facts[name] = judges.told.get(name, "given, without a file" if given else "none given")
+    if judges.regressor is not None:
+        for name, inverter in bundles.items():
+            facts[fact(name)] = independence(inverter.bundle.spec, judges)
     facts |= machine
     return Protocol(facts=facts)
 

@@ -54,11 +54,12 @@ def measure_reconstruction(
             if region in structure:
                 values |= {"ssim": structure[region].single, "ms_ssim": structure[region].multi}
             for metric, value in values.items():
-                measured[Quantity(SECTION, region, method, metric)] = (value.numpy(), failed)
+                # Infinity is clamped to a colour when it is written, and would give a number like any other.
+                measured[Quantity(SECTION, region, method, metric)] = (np.where(failed, np.nan, value.numpy()), failed)
         if judges.lpips is not None:
             device = judges.lpips.mean.device
             distance = judges.lpips(image.to(device), crop.to(device)).cpu().numpy()
-            measured[Quantity(SECTION, "whole", method, "lpips")] = (distance, failed)
+            measured[Quantity(SECTION, "whole", method, "lpips")] = (np.where(failed, np.nan, distance), failed)
         found = judges.faces(image)
         if found is not None:
             failed = failed | ~found

@@ -11,9 +11,10 @@ from oodinv.evaluation.errors import EvaluationError
 from oodinv.evaluation.evaluate import OnProgress, evaluate
 from oodinv.evaluation.judges import Judges, load_judges
 from oodinv.evaluation.names import short_names
+from oodinv.evaluation.samples import check_writable
 from oodinv.evaluation.settings import Settings
 from oodinv.evaluation.sheets import draw_sheets
-from oodinv.evaluation.write import SAMPLES, WrittenEvaluation, write_evaluation
+from oodinv.evaluation.write import SAMPLES, WrittenEvaluation, add_sheets, write_evaluation
 from oodinv.training.data import Dataset, open_dataset
 from oodinv.training.seen import Seen
 
@@ -65,10 +66,7 @@ def run_evaluation(
         if len(set(given)) < len(given):
             twice = sorted({name for name in given if given.count(name) > 1})
             raise EvaluationError(f"every {what} is measured once, got {', '.join(twice)} more than once")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EvaluationError(f"{out} cannot be made: {error.strerror}; name another folder") from error
+    check_writable(out)
     judges = load_judges(**asdict(networks), device=settings.device)
     loaded = {
         name: Inverter.from_bundle(bundle, device=settings.device, preset=settings.preset)
@@ -90,7 +88,9 @@ def run_evaluation(
         progress=progress,
         on_progress=on_progress,
     )
-    return write_evaluation(evaluation, out, sheets=draw_sheets(loaded, opened, settings) if sheets else None)
+    written = write_evaluation(evaluation, out)
+    # What was measured is safe before anything is drawn to look at.
+    return add_sheets(written, draw_sheets(loaded, opened, settings)) if sheets else written
 
 
 def _with_overlaps(judges: Judges, regressor: Path | None, datasets: Mapping[str, Dataset]) -> Judges:

@@ -1,6 +1,6 @@
 """Sheets to look at: what a dataset holds, what a generator draws, what edits and masks do. Nothing is chosen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -31,11 +31,13 @@ def draw_sheets(
     sheets = {f"dataset {name}": dataset_sheet(data) for name, data in datasets.items()}
     for bundle, inverter in bundles.items():
         if inverter.can_draw:
-            sheets[f"samples {bundle}"] = sample_sheet(inverter, seed=settings.seed)
+            sheets[f"samples {bundle}"] = sample_sheet(inverter, seed=settings.seed, batch=settings.batch)
         for name, data in datasets.items():
-            sheets[f"masks {bundle} {name}"] = mask_sheet(inverter, data)
+            sheets[f"masks {bundle} {name}"] = mask_sheet(inverter, data, batch=settings.batch)
             if inverter.bundle.spec.edits:
-                sheets[f"edits {bundle} {name}"] = edit_sheet(inverter, data, composition=settings.composition)
+                sheets[f"edits {bundle} {name}"] = edit_sheet(
+                    inverter, data, composition=settings.composition, batch=settings.batch
+                )
     return sheets
 
 
@@ -82,33 +84,38 @@ def dataset_sheet(
     return picture_grid(sections, tile=tile)
 
 
-def sample_sheet(inverter: Inverter, *, columns: int = 8, rows: int = 5, seed: int = 0, tile: int = 144) -> Image.Image:
+def sample_sheet(
+    inverter: Inverter, *, columns: int = 8, rows: int = 5, seed: int = 0, batch: int = 8, tile: int = 144
+) -> Image.Image:
     """The first pictures that a seed draws."""
-    drawn = uncurated(inverter, columns * rows, seed=seed)
+    drawn = uncurated(inverter, columns * rows, seed=seed, batch=batch)
     title = f"{inverter.bundle.spec.name} {inverter.bundle.spec.version}: uncurated, seed {seed}, no truncation"
     return picture_grid([GridSection(title=title, pictures=_bytes(drawn), columns=columns)], tile=tile)
 
 
-def mask_sheet(inverter: Inverter, data: Dataset, *, count: int = 12, tile: int = 128) -> Image.Image:
+def mask_sheet(inverter: Inverter, data: Dataset, *, count: int = 12, batch: int = 8, tile: int = 128) -> Image.Image:
     """Photo, plain, aligned, reconstruction, mask, error map, true mask; accessories round by kind, then others."""
     chosen = _round_robin(data.kinds, count)
     chosen += [number for number in range(len(data)) if number not in set(chosen)][: count - len(chosen)]
     index, size = np.array(chosen), inverter.resolution
-    crop = data.crops(index, size)
-    with torch.inference_mode():
-        inversion = inverter.invert(crop, plain=True)
-    assert inversion.plain is not None
-    error = blurred_error(inversion.plain.cpu(), crop)
-    columns: dict[str, Sequence[np.ndarray]] = {
-        "photo": _bytes(crop),
-        "plain": _bytes(inversion.plain),
-        "aligned": _bytes(inversion.generated),
-        "full": _bytes(inversion.reconstruction),
-        "mask": _grey(inversion.ood_mask),
-        f"{ERROR} x 2": _grey(2 * error),
-    }
-    if data.has_masks:
-        columns["true mask"] = _grey(data.out_of_domain(index, size))
+    columns: dict[str, list[np.ndarray]] = {}
+    for part in _batches(index, batch):
+        crop = data.crops(part, size)
+        with torch.inference_mode():
+            inversion = inverter.invert(crop, plain=True)
+        assert inversion.plain is not None
+        found: dict[str, Sequence[np.ndarray]] = {
+            "photo": _bytes(crop),
+            "plain": _bytes(inversion.plain),
+            "aligned": _bytes(inversion.generated),
+            "full": _bytes(inversion.reconstruction),
+            "mask": _grey(inversion.ood_mask),
+            f"{ERROR} x 2": _grey(2 * blurred_error(inversion.plain.cpu(), crop)),
+        }
+        if data.has_masks:
+            found["true mask"] = _grey(data.out_of_domain(part, size))
+        for name, pictures in found.items():
+            columns.setdefault(name, []).extend(pictures)
     pictures = [column[number] for number in range(len(index)) for column in columns.values()]
     section = GridSection(
         title=f"{inverter.bundle.spec.name}: what is kept",
@@ -120,31 +127,38 @@ def mask_sheet(inverter: Inverter, data: Dataset, *, count: int = 12, tile: int 
 
 
 def edit_sheet(
-    inverter: Inverter, data: Dataset, *, count: int = 4, composition: Composition | None = None, tile: int = 128
+    inverter: Inverter,
+    data: Dataset,
+    *,
+    count: int = 4,
+    composition: Composition | None = None,
+    batch: int = 8,
+    tile: int = 128,
 ) -> Image.Image:
     """For every edit of the bundle: photo, edited by -2, -1, unedited reconstruction, +1, +2."""
     chosen = _round_robin(data.kinds, count // 2)
     chosen += [number for number in range(len(data)) if number not in set(chosen)][: count - len(chosen)]
-    crop = data.crops(np.array(chosen), inverter.resolution)
     low, high = (tuple(s for s in _STRENGTHS if (s < 0) == negative) for negative in (True, False))
-    sections = []
-    with torch.inference_mode():
-        inversion = inverter.invert(crop)
-        for name in inverter.bundle.spec.edits:
-
-            def edited(strength: float, name: str = name) -> list[UInt8[np.ndarray, "height width 3"]]:
-                return _bytes(inverter.edit(inversion, [Edit(name, strength)], composition).reconstruction)
-
-            columns = [_bytes(crop), *map(edited, low), _bytes(inversion.reconstruction), *map(edited, high)]
-            sections.append(
-                GridSection(
-                    title=name,
-                    pictures=[column[number] for number in range(len(chosen)) for column in columns],
-                    columns=len(columns),
-                    captions=["photo", *(f"{s:+g}" for s in low), "unedited", *(f"{s:+g}" for s in high)],
-                )
-            )
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in inverter.bundle.spec.edits}
+    for part in _batches(np.array(chosen), batch):
+        crop = data.crops(part, inverter.resolution)
+        with torch.inference_mode():
+            inversion = inverter.invert(crop)
+            for name, pictures in rows.items():
+                moved = {s: inverter.edit(inversion, [Edit(name, s)], composition).reconstruction for s in _STRENGTHS}
+                shown = [crop, *(moved[s] for s in low), inversion.reconstruction, *(moved[s] for s in high)]
+                pictures += [picture for row in zip(*map(_bytes, shown), strict=True) for picture in row]
+    captions = ["photo", *(f"{s:+g}" for s in low), "unedited", *(f"{s:+g}" for s in high)]
+    sections = [
+        GridSection(title=name, pictures=pictures, columns=len(captions), captions=captions)
+        for name, pictures in rows.items()
+    ]
     return picture_grid(sections, tile=tile)
+
+
+def _batches(index: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(index), batch):
+        yield index[start : start + batch]
 
 
 def _round_robin(kinds: Sequence[str], count: int) -> list[int]:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from oodinv.evaluation import attributes, counterfactuals, generator, masks, reconstruction
-from oodinv.evaluation.cells import COPIES, TITLES, cell, markdown_table
+from oodinv.evaluation.cells import COPIES, DOUBTED, TITLES, cell, markdown_table
 from oodinv.evaluation.evaluate import Evaluation
-from oodinv.evaluation.groups import ALL, NONE, WORN
+from oodinv.evaluation.groups import ALL, ATTACHED, HELD, NONE, OVERLAY, WORN
+from oodinv.evaluation.independence import INDEPENDENT, fact
 from oodinv.evaluation.settings import COMPOSITIONS
 from oodinv.evaluation.tally import Quantity
 
@@ -126,7 +127,11 @@ def _edits(evaluation: Evaluation, dataset: str) -> str:
     groups = edit_groups(evaluation, dataset)
     if not groups:
         return ""
-    parts = [f"## Edits against true ones: {dataset}\n\nMean absolute error, of 255; in the crop, then put back."]
+    note = (
+        "Mean absolute error, of 255; in the crop, then put back. Attached: an accessory turning with the head; held "
+        "before it (hand, microphone, thing) and overlay (text, texture): one that stays in the picture."
+    )
+    parts = [f"## Edits against true ones: {dataset}\n\n{note}"]
     methods = [f"crop {name}" for name in (counterfactuals.UNEDITED, *COMPOSITIONS)]
     methods += sorted(
         {
@@ -144,8 +149,34 @@ def _edits(evaluation: Evaluation, dataset: str) -> str:
             line = [cell(evaluation.value(dataset, b, q, group)) for b in evaluation.bundles for q in quantities]
             lines.append([method, *line])
         head = [group] + [f"{bundle}: {region}" for bundle in evaluation.bundles for region in regions]
-        parts.append(markdown_table(head, _without_empty(lines)))
+        parts.append(markdown_table(head, _without_empty(lines)) + _moved(evaluation, dataset, group))
+        parts += _by_attachment(evaluation, dataset, group, methods)
     return "\n\n".join(parts)
+
+
+def _by_attachment(evaluation: Evaluation, dataset: str, group: str, methods: Sequence[str]) -> list[str]:
+    """Errors inside accessories, apart for what turns with the head and what does not."""
+    columns = [(bundle, sort) for bundle in evaluation.bundles for sort in (ATTACHED, HELD, OVERLAY)]
+    lines = []
+    for method in methods:
+        quantity = Quantity(counterfactuals.SECTION, "accessory", method, "absolute_error")
+        found = [evaluation.value(dataset, bundle, quantity, f"{group}: {sort}") for bundle, sort in columns]
+        lines.append([method, *map(cell, found)])
+    lines = _without_empty(lines)
+    head = [f"{group}: accessory", *(f"{bundle}: {sort}" for bundle, sort in columns)]
+    return [markdown_table(head, lines)] if lines else []
+
+
+def _moved(evaluation: Evaluation, dataset: str, group: str) -> str:
+    """How far the truth went: the same for all bundles that have the edits."""
+    for bundle in evaluation.bundles:
+        left = evaluation.value(dataset, bundle, counterfactuals.LEFT_OUT, group)
+        if left is not None:
+            moved = evaluation.value(dataset, bundle, counterfactuals.MOVED, group)
+            told = "" if moved is None else f"; the others' moved by {moved.value:.2f} of what was asked, in the mean"
+            few = f"{round(left.value * left.count)} of {left.count} counterfactuals are left out"
+            return f"\n\n{few}, their truth hardly moved{told}."
+    return ""
 
 
 def edit_groups(evaluation: Evaluation, dataset: str) -> list[str]:
@@ -162,6 +193,8 @@ def _attributes(evaluation: Evaluation, dataset: str) -> str:
     rows = [row for row in evaluation.rows if row.dataset == dataset and row.quantity.section == attributes.SECTION]
     edits = sorted({row.quantity.region for row in rows})
     strengths = sorted({row.quantity.method for row in rows if row.quantity.method != "per unit"}, key=float)
+    facts = evaluation.protocol.facts
+    judged = {bundle: facts[fact(bundle)] for bundle in evaluation.bundles if fact(bundle) in facts}
     head, lines = ["", "gain per unit", "leakage"], []
     head += [f"change at {strength}" for strength in strengths] + [f"identity at {strength}" for strength in strengths]
     for bundle in evaluation.bundles:
@@ -173,13 +206,17 @@ def _attributes(evaluation: Evaluation, dataset: str) -> str:
                 for method, metric in asked
             ]
             if any(found):
-                lines.append([f"{bundle}: {edit}", *(cell(row) for row in found)])
+                mark = "" if judged.get(bundle, INDEPENDENT) == INDEPENDENT else DOUBTED
+                lines.append([f"{bundle}: {edit}{mark}", *(cell(row) for row in found)])
     if not lines:
         return ""
+    independent = all(text == INDEPENDENT for text in judged.values())
+    notes = [f"{DOUBTED} {bundle}: the regressor is {text}." for bundle, text in judged.items() if text != INDEPENDENT]
     return (
-        f"## Attributes: {dataset}\n\nIn standard deviations, by a regressor that is independent of the bundles. Gain: "
-        "slope of the edit's own attribute; leakage: mean absolute slope of all others over the gain.\n\n"
-        + markdown_table(head, lines)
+        f"## Attributes: {dataset}\n\nIn standard deviations, by a regressor"
+        f"{' that is independent of the bundles' if independent else ''}. Gain: slope of the edit's own attribute; "
+        "leakage: mean absolute slope of all others over the gain.\n\n"
+        + "\n\n".join([markdown_table(head, lines), *notes])
     )
 
 

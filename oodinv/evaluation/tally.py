@@ -72,10 +72,20 @@ class Tally:
             cell.count += int((has & members).sum())
             cell.failed += int((failed & members).sum())
 
-    def set(self, quantity: Quantity, group: str, value: float, count: int) -> None:
-        """Put a number that is not a mean over samples."""
+    def set(self, quantity: Quantity, group: str, value: float, count: int, failed: int = 0) -> None:
+        """Put a number that is not a mean over samples.
+
+        Args:
+            quantity: What it is.
+            group: Of samples.
+            value: NaN = there is none.
+            count: Samples it was found from, without the failed ones.
+            failed: Samples that gave nothing to find it from.
+        """
         there = np.isfinite(value)
-        self._cells[quantity, group] = _Cell(total=value * count if there else 0.0, count=count if there else 0)
+        self._cells[quantity, group] = _Cell(
+            total=value * count if there else 0.0, count=count if there else 0, failed=failed
+        )
 
     def value(self, quantity: Quantity, group: str = "all") -> float:
         """Mean so far; NaN without any."""

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,10 +29,8 @@ class WrittenEvaluation:
     sheets: tuple[Path, ...]
 
 
-def write_evaluation(
-    evaluation: Evaluation, out: Path, *, sheets: Mapping[str, Image.Image] | None = None
-) -> WrittenEvaluation:
-    """Write `table.parquet`, `table.md`, `plots/*.png` and `sheets/*.jpg`; older files of the same names are replaced.
+def write_evaluation(evaluation: Evaluation, out: Path) -> WrittenEvaluation:
+    """Write `table.parquet`, `table.md` and `plots/*.png`; older files of the same names are replaced.
 
     The Parquet file has a row per number (dataset, bundle, section, region, method, metric, group, value, count,
     failed) and the protocol in its metadata, key `protocol.<name>`.
@@ -41,21 +39,35 @@ def write_evaluation(
         EvaluationError: The folder cannot be written.
     """
     try:
-        for folder in (out, out / PLOTS, *([out / SHEETS] if sheets else [])):
-            folder.mkdir(parents=True, exist_ok=True)
+        (out / PLOTS).mkdir(parents=True, exist_ok=True)
+        _replace(out / TABLE, _parquet(evaluation))
         plots = []
         text = markdown(evaluation)
         for name, picture in draw_plots(evaluation).items():
             plots.append(_save(picture, out / PLOTS / f"{slug(name)}.png"))
             text += f"\n![{name}]({PLOTS}/{plots[-1].name})\n"
-        kept = [_save(picture, out / SHEETS / f"{slug(name)}.jpg") for name, picture in (sheets or {}).items()]
-        for path in kept:
-            text += f"\n![{path.stem}]({SHEETS}/{path.name})\n"
         _replace(out / MARKDOWN, text.encode())
-        _replace(out / TABLE, _parquet(evaluation))
     except OSError as error:
         raise EvaluationError(f"{out} cannot be written: {error.strerror or error}; name another folder") from error
-    return WrittenEvaluation(table=out / TABLE, markdown=out / MARKDOWN, plots=tuple(plots), sheets=tuple(kept))
+    return WrittenEvaluation(table=out / TABLE, markdown=out / MARKDOWN, plots=tuple(plots), sheets=())
+
+
+def add_sheets(written: WrittenEvaluation, sheets: Mapping[str, Image.Image]) -> WrittenEvaluation:
+    """Write `sheets/*.jpg` beside an evaluation and show them at the end of its Markdown.
+
+    Raises:
+        EvaluationError: The folder cannot be written.
+    """
+    out = written.markdown.parent
+    try:
+        (out / SHEETS).mkdir(exist_ok=True)
+        kept = [_save(picture, out / SHEETS / f"{slug(name)}.jpg") for name, picture in sheets.items()]
+        text = written.markdown.read_text(encoding="utf-8")
+        text += "".join(f"\n![{path.stem}]({SHEETS}/{path.name})\n" for path in kept)
+        _replace(written.markdown, text.encode())
+    except OSError as error:
+        raise EvaluationError(f"{out} cannot be written: {error.strerror or error}; name another folder") from error
+    return replace(written, sheets=tuple(kept))
 
 
 def read_rows(path: Path) -> list[Row]:

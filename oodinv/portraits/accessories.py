@@ -47,6 +47,8 @@ class Design:
     """Makes room for it: hair lies flat under a hat."""
     lay_over: LayOver | None = None
     """Draws what lies over the photo."""
+    attached: bool = True
+    """Turns with the head; what is held before it does not."""
 
 
 def _designs(
@@ -55,6 +57,7 @@ def _designs(
     *,
     over: Callable[..., Overlay] | None = None,
     press: Callable[[Head], Head] | None = None,
+    attached: bool = True,
     **by_split: Mapping[str, Mapping[str, object] | Wear],
 ) -> list[Design]:
     found = []
@@ -62,11 +65,17 @@ def _designs(
         for form, made in by_split.get(split, {}).items():
             name = f"{kind}/{form}"
             if over is not None and isinstance(made, Mapping):
-                found.append(Design(name=name, kind=kind, split=split, lay_over=partial(over, **made)))
+                found.append(
+                    Design(name=name, kind=kind, split=split, lay_over=partial(over, **made), attached=attached)
+                )
             elif maker is not None and isinstance(made, Mapping):
-                found.append(Design(name=name, kind=kind, split=split, wear=partial(maker, **made), press=press))
+                found.append(
+                    Design(
+                        name=name, kind=kind, split=split, wear=partial(maker, **made), press=press, attached=attached
+                    )
+                )
             elif callable(made):
-                found.append(Design(name=name, kind=kind, split=split, wear=made, press=press))
+                found.append(Design(name=name, kind=kind, split=split, wear=made, press=press, attached=attached))
     return found
 
 
@@ -107,21 +116,37 @@ _ALL = [
     *_designs(
         "hand",
         hand,
+        attached=False,
         train={"open": {"pose": "open"}, "chin": {"pose": "chin"}},
         val={"two-fingers": {"pose": "two-fingers"}},
         test={"pointing": {"pose": "pointing"}},
     ),
-    *_designs("microphone", microphone, train=_forms("ball", "stick"), val=_forms("foam"), test=_forms("studio")),
-    *_designs("object", held_object, train=_forms("ball", "bottle"), val=_forms("cup"), test=_forms("phone")),
+    *_designs(
+        "microphone",
+        microphone,
+        attached=False,
+        train=_forms("ball", "stick"),
+        val=_forms("foam"),
+        test=_forms("studio"),
+    ),
+    *_designs(
+        "object", held_object, attached=False, train=_forms("ball", "bottle"), val=_forms("cup"), test=_forms("phone")
+    ),
     *_designs(
         "paint", face_paint, train=_forms("bars", "plaster", "spots"), val=_forms("heart"), test=_forms("star", "half")
     ),
     *_designs(
-        "text", over=text, train=_forms("caption", "watermark"), val=_forms("date"), test=_forms("banner", "stamp")
+        "text",
+        over=text,
+        attached=False,
+        train=_forms("caption", "watermark"),
+        val=_forms("date"),
+        test=_forms("banner", "stamp"),
     ),
     *_designs(
         "texture",
         over=patch,
+        attached=False,
         train=_forms("stripes", "checks", "noise"),
         val=_forms("dots"),
         test=_forms("bricks", "rainbow"),

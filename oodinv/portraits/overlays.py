@@ -14,6 +14,9 @@ _WORDS = (
     "follow", "news at ten", "stock photo", "2019", "COPY", "do not use", "cinema", "Lorem ipsum", "dolor sit", "X-1",
 )  # fmt: skip
 
+LEAST_OPACITY = 0.55
+"""Of writing: what hides less than half of a photo would be an accessory without one pixel that counts as covered."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Overlay:
@@ -50,7 +53,7 @@ def text(
         _write(ink, stamp, (rng.uniform(0.55, 0.68), rng.uniform(0.72, 0.8)), rng.uniform(0.05, 0.075))
         colours[:] = (1.0, rng.uniform(0.4, 0.7), 0.1)
     elif form == "watermark":
-        word, opacity = _phrase(rng, 1), rng.uniform(0.35, 0.75)
+        word, opacity = _phrase(rng, 1), max(LEAST_OPACITY, rng.uniform(0.35, 0.75))
         for row in np.arange(-0.2, 1.3, rng.uniform(0.14, 0.22)):
             for column in np.arange(-0.2, 1.3, 0.36):
                 _write(ink, word, (column + 0.4 * (row % 0.4), row), 0.05)

@@ -138,7 +138,7 @@ def _render_shard(studio: Studio, detector: FaceDetector, recipe: Recipe, path: 
 
 
 _process: dict[str, Any] = {}
-"""What a rendering process owns: its studio, its detector, the count of what all have done."""
+"""What a rendering process owns: its studio, its detector, the count of what all have done; or why it has none."""
 
 
 def _start(counter: Any, lock: str) -> None:
@@ -148,11 +148,14 @@ def _start(counter: Any, lock: str) -> None:
 
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # Anny's first user on a machine writes a cache into the home folder, which no other may read half-written.
-    with open(lock, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        _process["studio"] = Studio()
-    _process["detector"], _process["counter"] = load_detector("centerface"), counter
+    try:
+        # Anny's first user on a machine writes a cache into the home folder, which no other may read half-written.
+        with open(lock, "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            _process["studio"] = Studio()
+        _process["detector"], _process["counter"] = load_detector("centerface"), counter
+    except Exception as error:  # raised here, it would break the pool and not reach the parent: the work raises it
+        _process["problem"] = error
     # What the imports have made stays; looking through it for garbage took 8 % of the time.
     gc.collect()
     gc.freeze()
@@ -167,6 +170,8 @@ def _end_with_parent() -> None:
 
 
 def _in_worker(recipe: Recipe, path: Path, seeds: range) -> None:
+    if "problem" in _process:
+        raise _process["problem"]
     counter = _process["counter"]
 
     def tick() -> None:

@@ -50,7 +50,7 @@ def render_sample(studio: Studio, detector: FaceDetector, recipe: Recipe, seed: 
     changes = {}
     for name in recipe.counterfactuals:
         changed = counterfactual(params, *parse_counterfactual(name))
-        moved = align(studio.render(changed.params, **options), transform, recipe.crop_size)
+        moved = align(studio.render(changed.params, unchanged=params, **options), transform, recipe.crop_size)
         members |= _pictures(moved, f"{name}.", accessory=scene.kind is not None)
         changes[name] = {"labels": _rounded(labels(changed.params)), "amount": round(changed.amount, 6)}
     facts = {

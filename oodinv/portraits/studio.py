@@ -65,6 +65,7 @@ class Studio:
         background: BackgroundKind = "plain",
         size: int = 224,
         seed: int = 0,
+        unchanged: PortraitParams | None = None,
     ) -> Portrait:
         """Render one portrait.
 
@@ -74,6 +75,8 @@ class Studio:
             background: ``plain`` is the gradient of ``params``; ``busy`` a texture drawn from ``seed``.
             size: Width and height of the photo in pixels.
             seed: Form and colours of the accessory and the busy background.
+            unchanged: The portrait that this one is a counterfactual of: what is held, not worn, stays where that one
+                shows it. None: this is no counterfactual.
 
         Raises:
             PortraitsError: Unknown accessory or background, or a size below 16.
@@ -84,7 +87,7 @@ class Studio:
         scenery = plain_background(params, size) if background == "plain" else busy_background(seed, size)
         design = None if accessory is None else find_design(accessory, seed)
         head = build_head(self._mesh, params)
-        passes = self._shoot(head, params, design, size=size, seed=seed)
+        passes = self._shoot(head, params, design, size=size, seed=seed, unchanged=unchanged)
         photo, accessory_mask = _before(passes, np.round(scenery * 255).astype(np.uint8)), average_down(passes.things)
         over = None if design is None else accessory_overlay(design, size, seed)
         if over is not None:
@@ -106,20 +109,40 @@ class Studio:
         _check_size(size)
         return self._shoot(build_head(self._mesh, params), params, None, size=size, seed=0)
 
-    def _shoot(self, head: Head, params: PortraitParams, design: Design | None, *, size: int, seed: int) -> Passes:
-        worn = [] if design is None else accessory_surfaces(design, head, seed)
+    def _shoot(
+        self,
+        head: Head,
+        params: PortraitParams,
+        design: Design | None,
+        *,
+        size: int,
+        seed: int,
+        unchanged: PortraitParams | None = None,
+    ) -> Passes:
+        worn = [] if design is None else self._things(design, head, params, seed, unchanged)
         if design is not None and design.press is not None:
             head = design.press(head)
         light = lighting(params)
         people = receive([_turned(surface, params) for surface in head.surfaces], light)
         return self.stage.shoot(
             people,
-            [_turned(surface, params) for surface in worn],
+            worn,
             camera=_camera(head, params),
             lighting=light,
             width=size * SUPERSAMPLING,
             height=size * SUPERSAMPLING,
         )
+
+    def _things(
+        self, design: Design, head: Head, params: PortraitParams, seed: int, unchanged: PortraitParams | None
+    ) -> list[Surface]:
+        """What is worn turns with the head; what is held stays in the picture where the unchanged portrait has it."""
+        if design.attached or unchanged is None:
+            return [_turned(surface, params) for surface in accessory_surfaces(design, head, seed)]
+        before = build_head(self._mesh, unchanged)
+        shift = _camera(head, params).target - _camera(before, unchanged).target
+        held = [_turned(surface, unchanged) for surface in accessory_surfaces(design, before, seed)]
+        return [replace(surface, vertices=surface.vertices + shift) for surface in held]
 
 
 def _check_size(size: int) -> None:

@@ -13,8 +13,10 @@ from oodinv.evaluation.evaluate import evaluate
 from oodinv.evaluation.judges import Judges, load_judges
 from oodinv.evaluation.names import short_names
 from oodinv.evaluation.run import run_evaluation
+from oodinv.evaluation.samples import SampleFile
 from oodinv.evaluation.settings import Settings
 from oodinv.evaluation.sheets import dataset_sheet, draw_sheets
+from oodinv.evaluation.tally import Quantity
 from oodinv.evaluation.write import read_rows, write_evaluation
 from oodinv.metrics.lpips import ALEX, Lpips
 from oodinv.training.card import MEASURED as HEADING_OF_TRAINING
@@ -69,12 +71,40 @@ def test_every_plot_is_a_picture_that_the_table_shows(written):
 
 
 def test_every_sample_has_a_row_of_its_own(written):
-    table = pq.read_table(written[1].table.parent / "samples" / "portraits-tiny.parquet")
+    table = pq.read_table(written[1].table.parent / "samples" / "00-portraits-tiny.parquet")
     assert table.num_rows == 8 and table["kind"].to_pylist()[:3] == ["hat", "", "glasses"]
     mean = np.mean(table["psnr.face.full"].to_pylist())
     found = {r.quantity: r.value for r in written[0].rows if r.bundle == "tiny" and r.group == "all"}
     assert mean == pytest.approx(next(v for q, v in found.items() if q[1:] == ("face", "full", "psnr")))
     assert table["iou.accessory.mask"].null_count == 4
+
+
+def test_a_file_of_samples_is_whole_or_absent_and_no_two_share_a_name(tmp_path):
+    measured = {Quantity("reconstruction", "face", "full", "psnr"): (np.array([20.0]), np.array([False]))}
+    row = (np.array([0]), [""], ["hash"], measured)
+    for number, dataset in enumerate(("a b", "a/b")):
+        with SampleFile(tmp_path, number, dataset, "c") as file:
+            file.write(*row)
+            assert not list(tmp_path.glob(f"{number:02d}*.parquet"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00-a_b-c.parquet", "01-a_b-c.parquet"]
+    with pytest.raises(KeyboardInterrupt), SampleFile(tmp_path, 2, "d", "c") as file:
+        file.write(*row)
+        raise KeyboardInterrupt
+    assert len(list(tmp_path.iterdir())) == 2
+    with (
+        SampleFile(tmp_path / "00-a_b-c.parquet", 0, "d", "c") as file,
+        pytest.raises(EvaluationError, match="written"),
+    ):
+        file.write(*row)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(tmp_path, monkeypatch):
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(EvaluationError, match="No space left on device; free space"):
+        run_evaluation(["no such bundle"], ["x"], tmp_path)
 
 
 def test_sheets_show_what_there_is(tiny, portraits, photos):
@@ -84,6 +114,28 @@ def test_sheets_show_what_there_is(tiny, portraits, photos):
     assert dataset_sheet(portraits, tile=32).height > 5 * 32 > dataset_sheet(photos, tile=32).height
     width, height = sheets["samples tiny"].size
     assert width > 8 * 144 and height > 5 * 144
+
+
+def test_pictures_to_look_at_come_after_the_table_and_in_batches(tiny, tmp_path, monkeypatch):
+    sizes, honest = [], Inverter.invert
+
+    def watched(self, crops, **options):
+        sizes.append(len(crops))
+        return honest(self, crops, **options)
+
+    for number in range(9):
+        pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{number}.png")
+    monkeypatch.setattr(Inverter, "invert", watched)
+    monkeypatch.setattr(Inverter, "from_bundle", lambda *args, **options: tiny)
+    settings = Settings(parts=("reconstruction",), batch=8)
+    done = run_evaluation(["b"], [str(tmp_path / "photos")], tmp_path / "out", settings, sheets=True)
+    assert max(sizes) == 8 and len(done.sheets) == 4 and "(sheets/masks_b_photos.jpg)" in done.markdown.read_text()
+    monkeypatch.setattr("oodinv.evaluation.run.draw_sheets", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_evaluation(["b"], [str(tmp_path / "photos")], tmp_path / "again", settings, sheets=True)
+    assert read_rows(tmp_path / "again" / "table.parquet") and list((tmp_path / "again" / "plots").iterdir())
 
 
 def test_a_card_gets_the_table_in_place_of_what_its_section_held(written, tmp_path):

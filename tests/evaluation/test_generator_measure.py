@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -30,6 +31,18 @@ def test_a_generator_is_at_no_distance_from_its_own_pictures(tiny, portraits):
 def test_samples_are_the_seeds_and_nothing_else(tiny):
     first, again, other = (uncurated(tiny, 3, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_nothing_is_rounded_to_tf32_while_it_is_measured_and_afterwards_it_is_as_before(tiny, portraits, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    seen = []
+
+    def look(*_):
+        seen.append(torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
+
+    found = evaluate({"b": tiny}, {"d": portraits}, replace(ONLY, generator_count=1), on_progress=look)
+    assert seen == [False] and torch.backends.cudnn.allow_tf32
+    assert "without TF32" in found.protocol.facts["preset"]
 
 
 def test_fid_is_absent_without_inception_and_says_so(tiny, portraits):

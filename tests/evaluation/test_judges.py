@@ -10,9 +10,11 @@ import torch
 from oodinv.bundles.bundle import load_bundle
 from oodinv.bundles.inverter import Inverter
 from oodinv.evaluation.evaluate import evaluate
+from oodinv.evaluation.independence import INDEPENDENT, SAME, UNKNOWN, independence
 from oodinv.evaluation.judges import Judges, load_judges
 from oodinv.evaluation.reconstruction import identity_kept, measure_reconstruction
 from oodinv.evaluation.settings import Settings
+from oodinv.evaluation.table import markdown
 from oodinv.evaluation.tally import Quantity
 from oodinv.models.identity import IdentityConfig, IdentityNetwork
 from oodinv.training.regressor import AttributeRegressor, RegressorConfig
@@ -73,5 +75,15 @@ def test_a_trained_regressor_is_loaded_and_named_in_the_protocol(tmp_path, tiny,
     settings = Settings(parts=("attributes",), edit_count=2, strengths=(1.0,))
     found = evaluate({"b": tiny}, {"d": portraits}, settings, judges=judges)
     assert found.curves["d", "b"].attributes.gain.attributes == ("smile", "light")
+    text = markdown(found)
+    assert "independent" not in text and "‡ b: the regressor is not known to be another" in text
     digest = hashlib.sha256((tmp_path / "regressor.safetensors").read_bytes()).hexdigest()
     assert digest in found.protocol.facts["regressor"]
+
+
+def test_a_regressor_is_independent_only_of_directions_that_another_one_made(tiny):
+    spec = tiny.bundle.spec
+    told = spec.model_copy(update={"provenance": f"made here; regressor_sha256: {'ab' * 32}, seed 3"})
+    assert independence(told, Judges(regressor_sha256="ab" * 32)) == SAME
+    assert independence(told, Judges(regressor_sha256="cd" * 32)) == INDEPENDENT
+    assert independence(spec, Judges(regressor_sha256="cd" * 32)) == independence(told, Judges()) == UNKNOWN

@@ -100,14 +100,22 @@ def test_kinds_are_measured_apart_and_what_has_nothing_to_find_is_no_zero(score,
     assert value("whole", "full", "psnr", "none") > 0
 
 
-def test_a_picture_that_is_not_a_number_is_counted_as_failed_everywhere(score, truth, crop):
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_picture_that_is_not_finite_is_failed_and_no_number(score, truth, crop, bad):
     broken = crop.clone()
-    broken[0, 0, 3, 3] = torch.nan
+    broken[0, 0, 3, 3] = bad
     mask = (truth * 0.5).clone()
     found = score(mask, broken).evaluation
     row = found.value("d", "b", quantity("face", "full", "psnr"))
     assert (row.failed, row.count) == (1, 7) and math.isfinite(row.value)
     assert found.value("d", "b", quantity("union", "mask", "auroc_image")).failed == 1
+    for metric in ("auroc", "ece"):  # pooled over pixels: the sample is missing there as well
+        for group, failed, count in (("all", 1, 7), ("hat", 1, 1), ("glasses", 0, 2)):
+            pooled = found.value("d", "b", quantity("union", "mask", metric), group)
+            assert (pooled.failed, pooled.count) == (failed, count), (metric, group)
+    (line,) = [line for line in markdown(found).splitlines() if "or background, calibration error" in line]
+    assert "(1 failed)" in line
+    assert found.value("d", "b", quantity("union", "everything", "auroc")).failed == 0
     assert found.value("d", "b", quantity("face", "full", "psnr"), "hat").failed == 1
     assert "(1 failed)" in markdown(found)
 

@@ -46,6 +46,12 @@ def test_an_overlay_blends_by_its_alpha(name):
         np.testing.assert_array_equal(seen, lay_over(photo, accessory_overlay(DESIGNS[name], SIZE, seed)))
 
 
+def test_the_faintest_watermark_hides_more_than_half_of_what_is_under_it():
+    """Or a photo would be said to hold an accessory that no pixel of its mask, cut at one half, knows of."""
+    for seed in range(12):
+        assert accessory_overlay(DESIGNS["text/watermark"], 448, seed).alpha.max() > 127, seed
+
+
 def test_full_alpha_hides_and_none_shows():
     photo = np.full((8, 8, 3), 50, np.uint8)
     alpha = np.zeros((8, 8), np.uint8)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from oodinv.portraits import (
+    NoOffscreenGl,
     PortraitsError,
     Recipe,
     pack_dataset,
@@ -26,6 +28,7 @@ from oodinv.portraits import (
 )
 from oodinv.portraits.accessories import DESIGNS, HELD_OUT_KINDS, SPLITS, designs_of, kinds_of
 from oodinv.portraits.alignment import align
+from oodinv.portraits.counterfactuals import label_deviation
 from oodinv.portraits.recipe import SPLIT_SEEDS, draw_scene
 from oodinv.portraits.samples import into_crop
 from oodinv.portraits.studio import Portrait, Studio
@@ -81,6 +84,8 @@ def test_counterfactuals_are_read_with_their_labels(dataset):
     moved = data.counterfactual_labels("yaw-1")
     assert (moved["yaw"] < data.labels["yaw"]).all()
     np.testing.assert_allclose(moved["smile"], data.labels["smile"])
+    amounts = (moved["yaw"] - data.labels["yaw"]) / label_deviation("yaw")
+    np.testing.assert_allclose(data.counterfactual_amounts("yaw-1"), amounts, atol=1e-4)
     with pytest.raises(DatasetError, match=r"no counterfactual 'age\+1': this dataset has yaw-1"):
         data.counterfactual("age+1", index)
 
@@ -316,6 +321,19 @@ def test_points_go_into_the_crop_and_back():
     points = np.random.default_rng(0).uniform(0, 100, (68, 2))
     back = into_crop(points, transform) @ transform[:, :2].T + transform[:, 2]
     np.testing.assert_allclose(back, points, atol=1e-9)
+
+
+def test_a_process_without_a_studio_says_why_when_it_is_given_work(tmp_path, monkeypatch):
+    def no_studio():
+        raise NoOffscreenGl("no OpenGL context without a screen")
+
+    monkeypatch.setattr(rendering, "Studio", no_studio)
+    monkeypatch.setattr(rendering, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(rendering, "_process", {})
+    rendering._start(None, str(tmp_path / "lock"))  # an exception in here is what a pool reports as a killed process
+    with pytest.raises(NoOffscreenGl, match="without a screen"):
+        rendering._in_worker(RECIPE, tmp_path / "shard.tar", RECIPE.seeds)
+    assert type(pickle.loads(pickle.dumps(NoOffscreenGl("why")))) is NoOffscreenGl  # so that it reaches the parent
 
 
 RENDER = """

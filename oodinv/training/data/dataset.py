@@ -34,6 +34,8 @@ class Counterfactual:
     silhouette: Pictures = field(repr=False)
     labels: dict[str, Float32[np.ndarray, " rows"]] = field(repr=False)
     """After the change."""
+    amounts: Float32[np.ndarray, " rows"] = field(repr=False)
+    """How far it really went, in standard deviations of the label; NaN = not told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,7 @@ class Dataset:
         seeds: np.ndarray | None = None,
         counterfactuals: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray, Mapping[str, np.ndarray]]]
         | None = None,
+        amounts: Mapping[str, np.ndarray] | None = None,
     ) -> "Dataset":
         """A dataset that lies in memory.
 
@@ -108,6 +111,7 @@ class Dataset:
             landmarks: ``[count, 68, 2]`` in crop pixels.
             seeds: Of each crop.
             counterfactuals: By name, crops, accessory masks, silhouettes and labels after the change.
+            amounts: By counterfactual, how far each sample really moved, see `counterfactual_amounts`.
 
         Raises:
             DatasetError: One mask is given without the other.
@@ -129,6 +133,7 @@ class Dataset:
                     accessory=StoredPictures(pixels=covered[:, None]),
                     silhouette=StoredPictures(pixels=person[:, None]),
                     labels=_columns(told),
+                    amounts=np.asarray((amounts or {}).get(name, np.full(count, np.nan)), dtype=np.float32),
                 )
                 for name, (moved, covered, person, told) in (counterfactuals or {}).items()
             },
@@ -213,6 +218,16 @@ class Dataset:
             DatasetError: The dataset has no counterfactual of this name.
         """
         return {label: values[self.rows] for label, values in self._changed(name).labels.items()}
+
+    def counterfactual_amounts(self, name: str) -> Float32[np.ndarray, " count"]:
+        """How far each sample really moved, in standard deviations of the label among training portraits.
+
+        Smaller than the name says where the plausible range ends, 0 where nothing moved; NaN where it is not told.
+
+        Raises:
+            DatasetError: The dataset has no counterfactual of this name.
+        """
+        return self._changed(name).amounts[self.rows]
 
     def subset(self, index: Index | slice) -> "Dataset":
         """Some samples, in the order asked for; pixels are shared."""

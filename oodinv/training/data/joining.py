@@ -98,6 +98,7 @@ def _join_changed(parts: Sequence[Counterfactual]) -> Counterfactual:
         accessory=_joined([part.accessory for part in parts]),
         silhouette=_joined([part.silhouette for part in parts]),
         labels={name: np.concatenate([part.labels[name] for part in parts]) for name in names},
+        amounts=np.concatenate([part.amounts for part in parts]),
     )
 
 

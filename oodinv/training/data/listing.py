@@ -15,6 +15,8 @@ class Changed:
     accessory: Piece | None = None
     silhouette: Piece | None = None
     labels: Mapping[str, float] = field(default_factory=dict)
+    amount: float | None = None
+    """How far it really moved, in standard deviations; None where the folder does not tell."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -213,5 +213,6 @@ def _changed(records: Sequence[Record], size: int) -> dict[str, Counterfactual]:
             accessory=LazyPictures(pieces=[one.accessory for one in moved], mode="L", size=size),
             silhouette=LazyPictures(pieces=[one.silhouette for one in moved], mode="L", size=size),
             labels=_labels([one.labels for one in moved]),
+            amounts=np.array([np.nan if one.amount is None else one.amount for one in moved], dtype=np.float32),
         )
     return found

@@ -136,6 +136,7 @@ def _changed(members: Mapping[str, Piece], told: Mapping[str, Any], where: Path)
                 accessory=members.get(f"{name}.accessory.png"),
                 silhouette=members.get(f"{name}.silhouette.png"),
                 labels=_numbers(facts.get("labels", {}), where),
+                amount=None if facts.get("amount") is None else float(facts["amount"]),
             )
     return changed
 
