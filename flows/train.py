@@ -13,10 +13,6 @@ from tasks.run_logs import library_logs_in_run
 from tasks.train_network import train_network
 
 
-class TrainingStopped(Exception):
-    """Somebody asked the training to stop before its end. Its state is saved."""
-
-
 @flow(name="train", flow_run_name="train {request.kind} {request.out}", persist_result=False)
 def train(request: TrainRequest) -> TrainingResult:
     """Train a generator, encoder, decomposition, directions or regressor.
@@ -30,10 +26,7 @@ def train(request: TrainRequest) -> TrainingResult:
     with library_logs_in_run():
         result = train_network(training_job(request), workers=request.workers, curves=request.tensorboard)
         if result.outcome == "asked to stop":
-            raise TrainingStopped(
-                f"asked to stop after {result.step} of {result.steps} steps; the state is in {result.checkpoint}, and "
-                "the same command goes on from there"
-            )
+            result.check_finished()
         return result
 
 

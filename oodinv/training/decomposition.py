@@ -303,7 +303,11 @@ def train_decomposition(
     options: LoopOptions | None = None,
     device: torch.device | None = None,
 ) -> Decomposition:
-    """Train and return the moving average; a stopped run is resumed."""
+    """Train and return the moving average; a stopped run is resumed.
+
+    Raises:
+        TrainingStopped: It was stopped before its end; the state is saved.
+    """
     trainer = DecompositionTrainer(
         data,
         model,
@@ -313,7 +317,7 @@ def train_decomposition(
         photographs=photographs,
         device=device or torch.device("cpu"),
     )
-    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions())
+    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions()).check_finished()
     return trainer.network()
 
 

@@ -133,7 +133,7 @@ def train(
     regressor = train_regressor(both, work / "regressor", RegressorTraining(images=recipe.regressor))
     names = tuple(name for name in EDITS if name in regressor.config.labels)
     search = DirectionTrainer(clean, generator, DirectionSearch(names=names), latents=latents, regressor=regressor)
-    run_training(search, steps=search.steps, folder=work / "directions")
+    run_training(search, steps=search.steps, folder=work / "directions").check_finished()
     search.write(work / "directions")
     return model.eval().requires_grad_(False), search.found()
 

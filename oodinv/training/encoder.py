@@ -292,7 +292,11 @@ def train_encoder(
     options: LoopOptions | None = None,
     device: torch.device | None = None,
 ) -> Encoder:
-    """Train and return the averaged encoder, in evaluation mode; a stopped run is resumed."""
+    """Train and return the averaged encoder, in evaluation mode; a stopped run is resumed.
+
+    Raises:
+        TrainingStopped: It was stopped before its end; the state is saved.
+    """
     trainer = EncoderTrainer(
         data,
         generator,
@@ -304,5 +308,5 @@ def train_encoder(
         photographs=photographs,
         device=device or torch.device("cpu"),
     )
-    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions())
+    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions()).check_finished()
     return trainer.network()

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from oodinv.training import parallel
 from oodinv.training.checkpoint import CHECKPOINTS, Checkpoints
-from oodinv.training.errors import DiskFull, FolderInUse, TrainingDiverged
+from oodinv.training.errors import DiskFull, FolderInUse, TrainingDiverged, TrainingStopped
 from oodinv.training.journal import Journal, Means
 from oodinv.training.sheet import sheet_of, write_sheet
 from oodinv.training.state_tree import State, take_apart
@@ -108,6 +108,18 @@ class TrainingResult:
     def finished(self) -> bool:
         """All steps are done."""
         return self.outcome == "finished"
+
+    def check_finished(self) -> None:
+        """Before half-trained weights are taken for trained ones.
+
+        Raises:
+            TrainingStopped: A signal, a file called `stop` or the time budget ended the training early.
+        """
+        if not self.finished:
+            raise TrainingStopped(
+                f"{self.outcome} after {self.step} of {self.steps} steps; the state is in {self.checkpoint}, and the "
+                "same command goes on from there"
+            )
 
 
 def run_training(

@@ -298,10 +298,14 @@ def train_regressor(
     options: LoopOptions | None = None,
     device: torch.device | None = None,
 ) -> AttributeRegressor:
-    """Train on some labels, or on all that vary; a stopped run is resumed."""
+    """Train on some labels, or on all that vary; a stopped run is resumed.
+
+    Raises:
+        TrainingStopped: It was stopped before its end; the state is saved.
+    """
     config = RegressorConfig(labels=tuple(labels) if labels is not None else varying_labels(data))
     trainer = RegressorTrainer(data, config, training, device=device or torch.device("cpu"))
-    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions())
+    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions()).check_finished()
     return trainer.network()
 
 

@@ -8,16 +8,20 @@ import pytest
 import torch
 from tiny_bundle import ENCODER, GENERATOR, tiny_model
 
+from oodinv.errors import describe
 from oodinv.models.stylegan2 import Generator
 from oodinv.training.data import Dataset
-from oodinv.training.decomposition import DecompositionTrainer, DecompositionTraining, invert_at
-from oodinv.training.encoder import EncoderTrainer, EncoderTraining
-from oodinv.training.errors import TrainingError
+from oodinv.training.decomposition import DecompositionTrainer, DecompositionTraining, invert_at, train_decomposition
+from oodinv.training.encoder import EncoderTrainer, EncoderTraining, train_encoder
+from oodinv.training.errors import TrainingError, TrainingStopped
+from oodinv.training.generator import GeneratorTraining, train_generator
 from oodinv.training.latents import Latents
 from oodinv.training.loop import LoopOptions, Trainer, run_training
 from oodinv.training.loss_networks import ImageWeights, LossNetworks, image_terms
 from oodinv.training.perceptual import VGG19Features
+from oodinv.training.phases import Phase
 from oodinv.training.presets import improved, released
+from oodinv.training.regressor import RegressorTraining, train_regressor
 from oodinv.training.structure import encoder_features
 
 QUIET = LoopOptions(progress=False, log_every=1)
@@ -199,6 +203,30 @@ def test_improved_without_supervision_differs_in_losses_only():
         area_limit=untaught.area_limit,
     )
     assert same == untaught and improved(supervised=False).choices == improved().choices
+
+
+def test_a_training_that_was_stopped_is_not_handed_on_as_finished(pack, tmp_path):
+    brief, model = LoopOptions(progress=False, seconds=1e-6), tiny_model()
+    starts = [
+        lambda folder: train_encoder(
+            pack, Generator(GENERATOR), ENCODER, EncoderTraining(images=8, batch=4), folder, options=brief
+        ),
+        lambda folder: train_decomposition(
+            pack, model, model.decomposition.config, DecompositionTraining(images=8, batch=4), folder, options=brief
+        ),
+        lambda folder: train_regressor(pack, folder, RegressorTraining(images=8, batch=4), options=brief),
+        lambda folder: train_generator(
+            pack,
+            GENERATOR,
+            GeneratorTraining(phases=(Phase(resolution=32, images=8),), batch=4),
+            folder,
+            options=brief,
+        ),
+    ]
+    for number, start in enumerate(starts):
+        with pytest.raises(TrainingStopped, match=r"out of time after 1 of 2 steps; .*step-00000001, and the same"):
+            start(tmp_path / str(number))
+    assert describe(TrainingStopped("Stopped."))[0] == "infrastructure"
 
 
 def test_wrong_numbers_are_refused_in_words():
