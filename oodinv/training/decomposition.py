@@ -23,7 +23,7 @@ from oodinv.training.averaging import average_into, ema_decay
 from oodinv.training.data import Dataset, pick
 from oodinv.training.errors import TrainingError
 from oodinv.training.examples import Examples, draw_examples
-from oodinv.training.fingerprint import fingerprint
+from oodinv.training.fingerprint import digest, fingerprint, network_digest
 from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.loss_networks import ImageWeights, LossNetworks, image_terms
 from oodinv.training.losses import multiscale_l1, released_mask_loss
@@ -145,10 +145,11 @@ class DecompositionTrainer:
         self.optimizer = torch.optim.Adam(decomposition.parameters(), lr=training.rate)
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Shape, training, terms and pictures."""
+        """Shape, training, frozen networks, terms and pictures."""
         return fingerprint(
             self.data, network=self.config, training=self.training, terms=self.networks.told(),
-            photographs=0 if self.photographs is None else len(self.photographs),
+            generator=network_digest(self.model.generator), encoder=network_digest(self.model.encoder),
+            photographs=None if self.photographs is None else digest(self.photographs),
         )  # fmt: skip
 
     def step(self, step: int) -> dict[str, float]:

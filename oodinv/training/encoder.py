@@ -24,7 +24,7 @@ from oodinv.training.data import Dataset, pick
 from oodinv.training.deltas import active_layers, delta_norms, hold_back
 from oodinv.training.errors import TrainingError
 from oodinv.training.examples import Examples, draw_examples
-from oodinv.training.fingerprint import fingerprint
+from oodinv.training.fingerprint import digest, fingerprint, network_digest
 from oodinv.training.latent_critic import CodePool, LatentDiscriminator, latent_r1
 from oodinv.training.latents import Latents, LatentSource, NormalLatents
 from oodinv.training.loop import LoopOptions, run_training
@@ -147,11 +147,13 @@ class EncoderTrainer:
         self.pool = CodePool(training.pool, generator.config.style_dim)
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Shape, training, terms and pictures."""
+        """Shape, training, frozen networks, terms and pictures."""
         return fingerprint(
             self.data, network=self.config, training=self.training, terms=self.networks.told(),
-            true_styles=self.latents is not None, latents=type(self.source).__name__,
-            photographs=0 if self.photographs is None else len(self.photographs),
+            generator=network_digest(self.generator),
+            true_styles=None if self.latents is None else digest(self.latents.mean, self.latents.std),
+            latents=type(self.source).__name__,
+            photographs=None if self.photographs is None else digest(self.photographs),
         )  # fmt: skip
 
     def step(self, step: int) -> dict[str, float]:

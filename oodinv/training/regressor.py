@@ -24,7 +24,7 @@ from oodinv.training import parallel
 from oodinv.training.averaging import average_into, ema_decay
 from oodinv.training.data import Dataset, pick
 from oodinv.training.errors import TrainingError
-from oodinv.training.fingerprint import fingerprint
+from oodinv.training.fingerprint import digest, fingerprint
 from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.occlusions import paste_occlusions
 from oodinv.training.optimising import channels_last, half_precision
@@ -220,10 +220,7 @@ class RegressorTrainer:
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Shape, training, labels and pictures."""
-        told = {
-            name: round(float(self.labels[:, i].nan_to_num().abs().sum()), 3)
-            for i, name in enumerate(self.config.labels)
-        }
+        told = {name: digest(self.labels[:, i]) for i, name in enumerate(self.config.labels)}
         return fingerprint(self.data, network=self.config, training=self.training, labels=told)
 
     def step(self, step: int) -> dict[str, float]:
