@@ -56,7 +56,12 @@ def configured(kind: type, settings: Mapping[str, Any]) -> Any:
     Raises:
         RequestError: A setting is unknown, of another type, or out of range.
     """
-    merged = _merged(dataclasses.asdict(kind()), settings, kind, "")
+    presets = get_args(get_type_hints(kind).get("preset"))
+    # A preset changes the defaults of everything beside it.
+    chosen = {"preset": settings["preset"]} if presets and "preset" in settings else {}
+    if chosen and chosen["preset"] not in presets:
+        raise RequestError(f"setting preset: expected one of {', '.join(presets)}, got {str(chosen['preset'])[:80]!r}")
+    merged = _merged(dataclasses.asdict(kind(**chosen)), settings, kind, "")
     try:
         return TypeAdapter(kind).validate_python(merged)
     except ValidationError as error:

@@ -35,8 +35,9 @@ def training_job(request: TrainRequest) -> TrainingJob:
 
     Raises:
         RequestError: A setting is unknown or out of range.
-        TrainingError: There is no such training.
+        TrainingError: There is no such training, or an input that it does not take.
     """
+    recipe(request.kind).check_inputs(request.inputs)
     return TrainingJob(
         kind=request.kind,
         config=configured(recipe(request.kind).config, request.settings),

@@ -6,7 +6,7 @@ what is known of every pixel: rendered accessories and background, and occlusion
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -320,8 +320,3 @@ def train_decomposition(
     )
     run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions()).check_finished()
     return trainer.network()
-
-
-def unsupervised(training: DecompositionTraining) -> DecompositionTraining:
-    """The same with the paper's losses only."""
-    return replace(training, supervision=None)

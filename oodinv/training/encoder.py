@@ -152,7 +152,7 @@ class EncoderTrainer:
             self.data, network=self.config, training=self.training, terms=self.networks.told(),
             generator=network_digest(self.generator),
             true_styles=None if self.latents is None else digest(self.latents.mean, self.latents.std),
-            latents=type(self.source).__name__,
+            latents=[type(self.source).__name__, getattr(self.source, "noise", None)],
             photographs=None if self.photographs is None else digest(self.photographs),
         )  # fmt: skip
 

@@ -38,6 +38,7 @@ def run_job(job: TrainingJob, listeners: Sequence[Listener] = ()) -> TrainingRes
         Exception: See `run_training`.
     """
     chosen = recipe(job.kind)
+    chosen.check_inputs(job.inputs)
     device = find_device(job.device)
     data = _opened(job, chosen.size(job.config))
     prepared = chosen.build(job.config, data, Inputs(device=device, folders=job.inputs))
