@@ -1,6 +1,7 @@
 """A training's configuration from a file and `--set`, checked against the dataclasses that say what there is."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
@@ -81,6 +82,8 @@ def _merged(defaults: dict[str, Any], settings: Mapping[str, Any], kind: type, w
         if name not in hints:
             raise RequestError(f"unknown setting {where + str(name)!r}: expected some of {', '.join(hints)}")
         inner = _dataclass(hints[name])
+        if isinstance(value, float) and not math.isfinite(value):
+            raise RequestError(f"setting {where + str(name)}: expected a finite number, got {value}")
         if inner is not None and isinstance(value, Mapping):
             value = _merged(defaults.get(name) or {}, value, inner, f"{where}{name}.")
         elif isinstance(value, list):

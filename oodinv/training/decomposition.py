@@ -28,7 +28,7 @@ from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.loss_networks import ImageWeights, LossNetworks, image_terms
 from oodinv.training.losses import multiscale_l1, released_mask_loss
 from oodinv.training.mask_losses import balanced_cross_entropy, overlap_loss
-from oodinv.training.optimising import channels_last, half_precision
+from oodinv.training.optimising import channels_last, check_rates, half_precision
 from oodinv.training.schedule import released_levels, released_rate
 
 _SHOWN = 12
@@ -89,6 +89,7 @@ class DecompositionTraining:
 
     def __post_init__(self):
         """Refuse what cannot be."""
+        check_rates(self.rate, self.final_rate)
         if self.images < self.batch or self.batch < 1:
             raise TrainingError(f"expected at least one batch of images, got {self.images} in batches of {self.batch}")
         for name in ("occluded_share", "mirrored_share"):

@@ -30,7 +30,7 @@ from oodinv.training.latents import Latents, LatentSource, NormalLatents
 from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.loss_networks import ImageWeights, LossNetworks, image_terms
 from oodinv.training.losses import discriminator_adversarial, generator_adversarial
-from oodinv.training.optimising import channels_last, half_precision
+from oodinv.training.optimising import channels_last, check_rates, half_precision
 
 _SHOWN = 12
 _PARTS = ("encoder", "average", "critic", "optimizer", "critic_optimizer")
@@ -76,6 +76,7 @@ class EncoderTraining:
 
     def __post_init__(self):
         """Refuse what cannot be."""
+        check_rates(self.rate, self.final_rate)
         if self.images < self.batch or self.batch < 1:
             raise TrainingError(f"expected at least one batch of images, got {self.images} in batches of {self.batch}")
         for name in ("occluded_share", "mirrored_share", "background_weight"):

@@ -50,7 +50,7 @@ class LossNetworks:
         """Read what is given; `features` and `embed` stand in for what is not.
 
         Raises:
-            ValueError: The file is no VGG19.
+            TrainingError: The file is no VGG19.
         """
         if identity is not None:
             embed = identity.to(device).eval().requires_grad_(False).embed

@@ -27,7 +27,7 @@ from oodinv.training.errors import TrainingError
 from oodinv.training.fingerprint import digest, fingerprint
 from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.occlusions import paste_occlusions
-from oodinv.training.optimising import channels_last, half_precision
+from oodinv.training.optimising import channels_last, check_rates, half_precision
 
 _FILE = "regressor.safetensors"
 _SHOWN = 12
@@ -166,6 +166,7 @@ class RegressorTraining:
 
     def __post_init__(self):
         """Refuse what cannot be."""
+        check_rates(self.rate, self.final_rate)
         if self.images < self.batch or self.batch < 1:
             raise TrainingError(f"expected at least one batch of images, got {self.images} in batches of {self.batch}")
 

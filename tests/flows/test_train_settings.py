@@ -70,6 +70,8 @@ def test_a_preset_gives_the_numbers_that_are_not_set():
         ("training.phases=[{image: 5}]", "unknown setting 'training.phases.0.image'"),
         ("training.phases=[{images: 5}]", "setting training.phases.0.resolution: Field required"),
         ("training.batch=many", r"setting training\.batch: .*valid integer.*got 'many'"),
+        ("training.r1=.nan", r"setting training\.r1: expected a finite number, got nan"),
+        ("training.phases=[{resolution: 8, images: 5, rate: -1}]", "rate must be a number above 0, got -1"),
         ("training.batch=0", "batch must be at least 1, got 0"),
         ("network.resolution=100", "power of two from 8, got 100"),
     ],

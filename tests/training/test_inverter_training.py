@@ -283,6 +283,14 @@ def test_a_training_that_was_stopped_is_not_handed_on_as_finished(pack, tmp_path
     assert describe(TrainingStopped("Stopped."))[0] == "infrastructure"
 
 
+@pytest.mark.parametrize("training", [EncoderTraining, DecompositionTraining, RegressorTraining])
+def test_rates_that_teach_nothing_are_refused(training):
+    with pytest.raises(TrainingError, match=r"rate must be a number above 0, got -1\.0"):
+        training(rate=-1.0)
+    with pytest.raises(TrainingError, match="final_rate must be a number of at least 0, got nan"):
+        training(final_rate=float("nan"))
+
+
 def test_wrong_numbers_are_refused_in_words():
     with pytest.raises(TrainingError, match="at least one batch of images, got 4 in batches of 8"):
         DecompositionTraining(images=4)
