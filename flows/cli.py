@@ -368,7 +368,7 @@ def train(
     request = checked(TrainRequest, {name: value for name, value in given.items() if value is not None})
     quiet_and_local()
     from flows.terminal import warnings_in_terminal
-    from flows.train import TrainingStopped, told, training_job
+    from flows.train import told, training_job
     from flows.train import train as run
 
     job = training_job(request)  # refused here, before an orchestrator is started for it
@@ -378,12 +378,8 @@ def train(
 
         click.echo(json.dumps(asdict(job.config), indent=1))
         return
-    try:
-        with warnings_in_terminal():
-            result = run(request)
-    except TrainingStopped as stopped:
-        click.echo(f"oodinv: {stopped}", err=True)
-        sys.exit(INFRASTRUCTURE)
+    with warnings_in_terminal():
+        result = run(request)
     click.echo(told(result, request.out))
 
 

@@ -1,6 +1,7 @@
 """A training's configuration from a file and `--set`, checked against the dataclasses that say what there is."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
@@ -56,7 +57,12 @@ def configured(kind: type, settings: Mapping[str, Any]) -> Any:
     Raises:
         RequestError: A setting is unknown, of another type, or out of range.
     """
-    merged = _merged(dataclasses.asdict(kind()), settings, kind, "")
+    presets = get_args(get_type_hints(kind).get("preset"))
+    # A preset changes the defaults of everything beside it.
+    chosen = {"preset": settings["preset"]} if presets and "preset" in settings else {}
+    if chosen and chosen["preset"] not in presets:
+        raise RequestError(f"setting preset: expected one of {', '.join(presets)}, got {str(chosen['preset'])[:80]!r}")
+    merged = _merged(dataclasses.asdict(kind(**chosen)), settings, kind, "")
     try:
         return TypeAdapter(kind).validate_python(merged)
     except ValidationError as error:
@@ -76,6 +82,8 @@ def _merged(defaults: dict[str, Any], settings: Mapping[str, Any], kind: type, w
         if name not in hints:
             raise RequestError(f"unknown setting {where + str(name)!r}: expected some of {', '.join(hints)}")
         inner = _dataclass(hints[name])
+        if isinstance(value, float) and not math.isfinite(value):
+            raise RequestError(f"setting {where + str(name)}: expected a finite number, got {value}")
         if inner is not None and isinstance(value, Mapping):
             value = _merged(defaults.get(name) or {}, value, inner, f"{where}{name}.")
         elif isinstance(value, list):

@@ -13,10 +13,6 @@ from tasks.run_logs import library_logs_in_run
 from tasks.train_network import train_network
 
 
-class TrainingStopped(Exception):
-    """Somebody asked the training to stop before its end. Its state is saved."""
-
-
 @flow(name="train", flow_run_name="train {request.kind} {request.out}", persist_result=False)
 def train(request: TrainRequest) -> TrainingResult:
     """Train a generator, encoder, decomposition, directions or regressor.
@@ -30,10 +26,7 @@ def train(request: TrainRequest) -> TrainingResult:
     with library_logs_in_run():
         result = train_network(training_job(request), workers=request.workers, curves=request.tensorboard)
         if result.outcome == "asked to stop":
-            raise TrainingStopped(
-                f"asked to stop after {result.step} of {result.steps} steps; the state is in {result.checkpoint}, and "
-                "the same command goes on from there"
-            )
+            result.check_finished()
         return result
 
 
@@ -42,8 +35,9 @@ def training_job(request: TrainRequest) -> TrainingJob:
 
     Raises:
         RequestError: A setting is unknown or out of range.
-        TrainingError: There is no such training.
+        TrainingError: There is no such training, or an input that it does not take.
     """
+    recipe(request.kind).check_inputs(request.inputs)
     return TrainingJob(
         kind=request.kind,
         config=configured(recipe(request.kind).config, request.settings),

@@ -9,7 +9,7 @@ _USER = {
 }  # fmt: skip
 _INFRASTRUCTURE = {
     "BooksBroken", "ClusterLost", "ClusterUnavailable", "Fatal", "NothingDone", "ObjectMissing", "OrchestratorLost",
-    "OutcomeUnknown", "PartInvalid", "StoreError", "DiskFull",
+    "OutcomeUnknown", "PartInvalid", "StoreError", "DiskFull", "TrainingStopped",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ what is known of every pixel: rendered accessories and background, and occlusion
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,12 +23,12 @@ from oodinv.training.averaging import average_into, ema_decay
 from oodinv.training.data import Dataset, pick
 from oodinv.training.errors import TrainingError
 from oodinv.training.examples import Examples, draw_examples
-from oodinv.training.fingerprint import fingerprint
+from oodinv.training.fingerprint import digest, fingerprint, network_digest
 from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.loss_networks import ImageWeights, LossNetworks, image_terms
 from oodinv.training.losses import multiscale_l1, released_mask_loss
 from oodinv.training.mask_losses import balanced_cross_entropy, overlap_loss
-from oodinv.training.optimising import channels_last, half_precision
+from oodinv.training.optimising import channels_last, check_rates, half_precision
 from oodinv.training.schedule import released_levels, released_rate
 
 _SHOWN = 12
@@ -89,6 +89,7 @@ class DecompositionTraining:
 
     def __post_init__(self):
         """Refuse what cannot be."""
+        check_rates(self.rate, self.final_rate)
         if self.images < self.batch or self.batch < 1:
             raise TrainingError(f"expected at least one batch of images, got {self.images} in batches of {self.batch}")
         for name in ("occluded_share", "mirrored_share"):
@@ -145,10 +146,11 @@ class DecompositionTrainer:
         self.optimizer = torch.optim.Adam(decomposition.parameters(), lr=training.rate)
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Shape, training, terms and pictures."""
+        """Shape, training, frozen networks, terms and pictures."""
         return fingerprint(
             self.data, network=self.config, training=self.training, terms=self.networks.told(),
-            photographs=0 if self.photographs is None else len(self.photographs),
+            generator=network_digest(self.model.generator), encoder=network_digest(self.model.encoder),
+            photographs=None if self.photographs is None else digest(self.photographs),
         )  # fmt: skip
 
     def step(self, step: int) -> dict[str, float]:
@@ -303,7 +305,11 @@ def train_decomposition(
     options: LoopOptions | None = None,
     device: torch.device | None = None,
 ) -> Decomposition:
-    """Train and return the moving average; a stopped run is resumed."""
+    """Train and return the moving average; a stopped run is resumed.
+
+    Raises:
+        TrainingStopped: It was stopped before its end; the state is saved.
+    """
     trainer = DecompositionTrainer(
         data,
         model,
@@ -313,10 +319,5 @@ def train_decomposition(
         photographs=photographs,
         device=device or torch.device("cpu"),
     )
-    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions())
+    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions()).check_finished()
     return trainer.network()
-
-
-def unsupervised(training: DecompositionTraining) -> DecompositionTraining:
-    """The same with the paper's losses only."""
-    return replace(training, supervision=None)

@@ -27,7 +27,7 @@ from oodinv.training.data import Dataset, DatasetError
 from oodinv.training.data.names import check_label
 from oodinv.training.directions import fit_directions
 from oodinv.training.errors import TrainingError
-from oodinv.training.fingerprint import fingerprint
+from oodinv.training.fingerprint import digest, fingerprint, network_digest
 from oodinv.training.latents import Latents, LatentSource, NormalLatents
 from oodinv.training.leakage import Response, disentangle, measure_response, safe_range
 from oodinv.training.regressor import AttributeRegressor
@@ -156,10 +156,15 @@ class DirectionTrainer:
         self.steps = self._batches + 1 + self._measured
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Search, labels and pictures."""
+        """Search, networks, labels and pictures."""
         return fingerprint(
-            self.data, search=self.search, names=self.names, attributes=self.attributes, exact=self.latents is not None
-        )
+            self.data, search=self.search, names=self.names, attributes=self.attributes,
+            generator=network_digest(self.generator),
+            encoder=None if self.encoder is None else network_digest(self.encoder),
+            regressor=None if self.regressor is None else network_digest(self.regressor),
+            true_styles=None if self.latents is None else digest(self.latents.mean, self.latents.std),
+            labels={name: digest(values) for name, values in self.labels.items()},
+        )  # fmt: skip
 
     @torch.no_grad()
     def step(self, step: int) -> dict[str, float]:

@@ -150,7 +150,7 @@ def train(
     search = DirectionTrainer(
         clean, generator, DirectionSearch(names=names), latents=latents, regressor=regressor, device=device
     )
-    run_training(search, steps=search.steps, folder=work / "directions")
+    run_training(search, steps=search.steps, folder=work / "directions").check_finished()
     search.write(work / "directions")
     return model.cpu().eval().requires_grad_(False), search.found()
 

@@ -24,13 +24,13 @@ from oodinv.training.data import Dataset, pick
 from oodinv.training.deltas import active_layers, delta_norms, hold_back
 from oodinv.training.errors import TrainingError
 from oodinv.training.examples import Examples, draw_examples
-from oodinv.training.fingerprint import fingerprint
+from oodinv.training.fingerprint import digest, fingerprint, network_digest
 from oodinv.training.latent_critic import CodePool, LatentDiscriminator, latent_r1
 from oodinv.training.latents import Latents, LatentSource, NormalLatents
 from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.loss_networks import ImageWeights, LossNetworks, image_terms
 from oodinv.training.losses import discriminator_adversarial, generator_adversarial
-from oodinv.training.optimising import channels_last, half_precision
+from oodinv.training.optimising import channels_last, check_rates, half_precision
 
 _SHOWN = 12
 _PARTS = ("encoder", "average", "critic", "optimizer", "critic_optimizer")
@@ -76,6 +76,7 @@ class EncoderTraining:
 
     def __post_init__(self):
         """Refuse what cannot be."""
+        check_rates(self.rate, self.final_rate)
         if self.images < self.batch or self.batch < 1:
             raise TrainingError(f"expected at least one batch of images, got {self.images} in batches of {self.batch}")
         for name in ("occluded_share", "mirrored_share", "background_weight"):
@@ -147,11 +148,13 @@ class EncoderTrainer:
         self.pool = CodePool(training.pool, generator.config.style_dim)
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Shape, training, terms and pictures."""
+        """Shape, training, frozen networks, terms and pictures."""
         return fingerprint(
             self.data, network=self.config, training=self.training, terms=self.networks.told(),
-            true_styles=self.latents is not None, latents=type(self.source).__name__,
-            photographs=0 if self.photographs is None else len(self.photographs),
+            generator=network_digest(self.generator),
+            true_styles=None if self.latents is None else digest(self.latents.mean, self.latents.std),
+            latents=[type(self.source).__name__, getattr(self.source, "noise", None)],
+            photographs=None if self.photographs is None else digest(self.photographs),
         )  # fmt: skip
 
     def step(self, step: int) -> dict[str, float]:
@@ -292,7 +295,11 @@ def train_encoder(
     options: LoopOptions | None = None,
     device: torch.device | None = None,
 ) -> Encoder:
-    """Train and return the averaged encoder, in evaluation mode; a stopped run is resumed."""
+    """Train and return the averaged encoder, in evaluation mode; a stopped run is resumed.
+
+    Raises:
+        TrainingStopped: It was stopped before its end; the state is saved.
+    """
     trainer = EncoderTrainer(
         data,
         generator,
@@ -304,5 +311,5 @@ def train_encoder(
         photographs=photographs,
         device=device or torch.device("cpu"),
     )
-    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions())
+    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions()).check_finished()
     return trainer.network()

@@ -5,6 +5,10 @@ class TrainingError(ValueError):
     """A training cannot be started as asked."""
 
 
+class TrainingStopped(Exception):
+    """A training was stopped before its end, and what it would have learned was asked for. Its state is saved."""
+
+
 class TrainingDiverged(Exception):
     """A loss or a weight is no number any more. The last good state is kept; the message names it."""
 

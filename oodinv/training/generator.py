@@ -347,7 +347,11 @@ def train_generator(
     options: LoopOptions | None = None,
     device: torch.device | None = None,
 ) -> Generator:
-    """Train through all phases and return the averaged generator, `latent_avg` set; a stopped run is resumed."""
+    """Train through all phases and return the averaged generator, `latent_avg` set; a stopped run is resumed.
+
+    Raises:
+        TrainingStopped: It was stopped before its end; the state is saved.
+    """
     trainer = GeneratorTrainer(data, config, training, device=device or torch.device("cpu"))
-    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions())
+    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions()).check_finished()
     return trainer.network()

@@ -18,9 +18,10 @@ from oodinv.training.direction_finding import DirectionSearch, DirectionTrainer
 from oodinv.training.encoder import EncoderTrainer, EncoderTraining
 from oodinv.training.errors import TrainingError
 from oodinv.training.likeness import Embed
-from oodinv.training.loss_networks import LossNetworks
+from oodinv.training.loss_networks import ImageWeights, LossNetworks
 from oodinv.training.photographs import read_photographs
 from oodinv.training.preparing import Inputs, Prepared
+from oodinv.training.presets import PresetName, preset
 from oodinv.training.regressor import (
     AttributeRegressor,
     RegressorConfig,
@@ -39,6 +40,10 @@ from oodinv.training.trained_parts import (
     with_size,
 )
 
+ENCODER_INPUTS = ("generator", "vgg", "identity", "regressor", "photographs")
+DECOMPOSITION_INPUTS = ("generator", "encoder", "vgg", "identity", "regressor", "photographs")
+DIRECTIONS_INPUTS = ("generator", "encoder", "regressor")
+
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderRecipe:
@@ -54,7 +59,15 @@ class EncoderRecipe:
         head_width=96,
     )
     """Numbers of layers and of a style's length are taken from the generator."""
-    training: EncoderTraining = field(default_factory=EncoderTraining)
+    preset: PresetName = "improved"
+    """Where the training's numbers come from that are not set; see `presets`."""
+    training: EncoderTraining = None  # type: ignore[assignment]
+    """None = the preset's."""
+
+    def __post_init__(self):
+        """Take from the preset what is not given."""
+        if self.training is None:
+            object.__setattr__(self, "training", preset(self.preset).encoder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +79,23 @@ class DecompositionRecipe:
     num_iterations: int = 2
     max_displacement: float = 0.08
     width: int | None = 48
-    choices: Choices = field(default_factory=Choices.improved)
-    supervised: bool = True
-    """With true masks, of rendered and of pasted occlusions; else the paper's losses only."""
+    preset: PresetName = "improved"
+    """Where choices and training come from that are not set: `improved`, `unsupervised` = the same with the paper's
+    losses only instead of true masks, `released` = the paper's released training."""
+    choices: Choices = None  # type: ignore[assignment]
+    """None = the preset's."""
     features: bool = False
     """Without VGG, compare the encoder's features too when the image weights ask for a perceptual term."""
-    training: DecompositionTraining = field(default_factory=DecompositionTraining)
+    training: DecompositionTraining = None  # type: ignore[assignment]
+    """None = the preset's. The released area limits go with the levels that there are."""
+
+    def __post_init__(self):
+        """Take from the preset what is not given."""
+        chosen = preset(self.preset, self.levels)
+        if self.choices is None:
+            object.__setattr__(self, "choices", chosen.choices)
+        if self.training is None:
+            object.__setattr__(self, "training", chosen.decomposition)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +120,7 @@ class RegressorRecipe:
 
 def build_encoder(config: EncoderRecipe, data: Dataset, inputs: Inputs) -> Prepared:
     """An encoder's training; needs a generator."""
+    _check_used(inputs, config.training.image, config.training.occluded_share)
     folder = inputs.folder("generator")
     generator = find_generator(folder)
     latents, source = find_latents(folder, data, generator)
@@ -123,6 +148,7 @@ def build_encoder(config: EncoderRecipe, data: Dataset, inputs: Inputs) -> Prepa
 
 def build_decomposition(config: DecompositionRecipe, data: Dataset, inputs: Inputs) -> Prepared:
     """A decomposition's training; needs a generator and its encoder."""
+    _check_used(inputs, config.training.image, config.training.occluded_share)
     generator, encoder = find_generator(inputs.folder("generator")), find_encoder(inputs.folder("encoder"))
     shape = decomposition_shape(
         generator,
@@ -133,7 +159,7 @@ def build_decomposition(config: DecompositionRecipe, data: Dataset, inputs: Inpu
         width=config.width,
         choices=config.choices,
     )
-    training = config.training if config.supervised else replace(config.training, supervision=None)
+    training = _with_limits_of(config, shape.levels)
     encoder = encoder.to(inputs.device)
     size = generator.config.resolution
     trainer = DecompositionTrainer(
@@ -190,6 +216,29 @@ def build_regressor(config: RegressorRecipe, data: Dataset, inputs: Inputs) -> P
         trainer.network().save(folder)
 
     return Prepared(trainer=trainer, steps=trainer.steps, write=write)
+
+
+def _with_limits_of(config: DecompositionRecipe, levels: tuple[int, ...]) -> DecompositionTraining:
+    """The training with the preset's area limits for the levels found, unless others are set."""
+    training, usual = config.training, preset(config.preset, config.levels).decomposition.level_area_limits
+    if usual is None or training.level_area_limits != usual:
+        return training
+    return replace(training, level_area_limits=preset(config.preset, levels).decomposition.level_area_limits)
+
+
+def _check_used(inputs: Inputs, image: ImageWeights, occluded_share: float) -> None:
+    """Refuse inputs whose term has no weight: whoever gives a network believes that it is looked through."""
+    weights = {
+        "vgg": ("training.image.perceptual or training.image.style", max(image.perceptual, image.style)),
+        "identity": ("training.image.identity", image.identity),
+        "regressor": ("training.image.identity", image.identity),
+        "photographs": ("training.occluded_share", occluded_share),
+    }
+    for name, (setting, weight) in weights.items():
+        if name in inputs.folders and weight <= 0:
+            raise TrainingError(
+                f"the input {name} would not be used, since {setting} is 0: set it above 0, or leave the input out"
+            )
 
 
 def _networks(inputs: Inputs, features: FeatureNetwork | None) -> LossNetworks:

@@ -41,6 +41,7 @@ def run_job(job: TrainingJob, listeners: Sequence[Listener] = ()) -> TrainingRes
         Exception: See `run_training`.
     """
     chosen = recipe(job.kind)
+    chosen.check_inputs(job.inputs)
     device = find_device(job.device)
     data = _opened(job, chosen.size(job.config))
     refuse_test(data)

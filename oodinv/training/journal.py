@@ -14,14 +14,15 @@ class Journal:
         self.path = path
 
     def keep_until(self, step: int) -> None:
-        """Drop the lines after a step, and a line that was not finished: the run goes on from there."""
+        """Drop lines after a step, of the rest at a run's end, and one that was not finished: the run goes on there."""
         if not self.path.exists():
             return
         kept = []
         for line in self.path.read_bytes().splitlines(keepends=True):
             try:
-                known = line.endswith(b"\n") and int(json.loads(line)["step"]) <= step
-            except (ValueError, KeyError, TypeError):
+                told = json.loads(line)
+                known = line.endswith(b"\n") and int(told["step"]) <= step and not told.get("partial")
+            except (ValueError, KeyError, TypeError, AttributeError):
                 known = False
             if known:
                 kept.append(line)
@@ -29,12 +30,12 @@ class Journal:
         temporary.write_bytes(b"".join(kept))
         os.replace(temporary, self.path)
 
-    def write(self, step: int, values: Mapping[str, float | str]) -> None:
+    def write(self, step: int, values: Mapping[str, float | str | bool]) -> None:
         """Append a line.
 
         Args:
             step: Steps done.
-            values: Means since the line before.
+            values: Means since the line before; `partial` marks those of fewer steps than a line has.
         """
         line = json.dumps({"step": step, "time": round(time.time(), 1), **values})
         with self.path.open("a") as file:
@@ -53,9 +54,13 @@ class Means:
             total, count = self._sums.get(name, (0.0, 0))
             self._sums[name] = total + value, count + 1
 
+    def look(self) -> dict[str, float]:
+        """The means so far."""
+        return {name: total / count for name, (total, count) in self._sums.items()}
+
     def take(self) -> dict[str, float]:
         """The means, and begin anew."""
-        means = {name: total / count for name, (total, count) in self._sums.items()}
+        means = self.look()
         self._sums = {}
         return means
 

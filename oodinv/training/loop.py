@@ -20,7 +20,14 @@ from tqdm import tqdm
 
 from oodinv.training import parallel
 from oodinv.training.checkpoint import CHECKPOINTS, Checkpoints
-from oodinv.training.errors import DiskFull, FolderInUse, TrainingDiverged, TrainingError
+from oodinv.training.errors import (
+    CheckpointError,
+    DiskFull,
+    FolderInUse,
+    TrainingDiverged,
+    TrainingError,
+    TrainingStopped,
+)
 from oodinv.training.journal import Journal, Means
 from oodinv.training.listening import Listener, Listeners
 from oodinv.training.sheet import sheet_of, write_sheet
@@ -75,9 +82,9 @@ class LoopOptions:
         """Refuse what cannot be."""
         for name in ("save_every", "log_every", "grid_every", "keep"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+                raise TrainingError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.seconds is not None and self.seconds <= 0:
-            raise ValueError(f"seconds must be above 0, got {self.seconds}")
+            raise TrainingError(f"seconds must be above 0, got {self.seconds}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +104,18 @@ class TrainingResult:
     def finished(self) -> bool:
         """All steps are done."""
         return self.outcome == "finished"
+
+    def check_finished(self) -> None:
+        """Before half-trained weights are taken for trained ones.
+
+        Raises:
+            TrainingStopped: A signal, a file called `stop` or the time budget ended the training early.
+        """
+        if not self.finished:
+            raise TrainingStopped(
+                f"{self.outcome} after {self.step} of {self.steps} steps; the state is in {self.checkpoint}, and the "
+                "same command goes on from there"
+            )
 
 
 def run_training(
@@ -171,8 +190,15 @@ class _Run:
         found = self.checkpoints.load()
         step = 0 if found is None else found.step
         if found is not None:
-            self.trainer.restore(found.state["trainer"])
-            self.means = Means(found.state["means"])
+            try:
+                self.trainer.restore(found.state["trainer"])
+                self.means = Means(found.state["means"])
+            except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+                what = " ".join(str(error).split())[:300]
+                raise CheckpointError(
+                    f"{found.path} does not fit this {self.trainer.kind} training: {what}. Train with the "
+                    "version of this program that it was begun with, or choose another folder"
+                ) from error
             self.saved = found.path
             logger.info("%s: goes on from %s", self.trainer.kind, found.path)
         if self.writes:
@@ -204,6 +230,7 @@ class _Run:
                     break
         if self.done < self.steps or self.saved is None or self.done > self.first:
             self._save()
+        self._log_rest(bar)
         return outcome if self.done < self.steps else "finished"
 
     def _status(self, bar: Any) -> None:
@@ -215,15 +242,23 @@ class _Run:
         if self.done % self.options.save_every == 0:
             self._save()
 
+    def _log_rest(self, bar: Any) -> None:
+        """What the steps since the last line came to, in a line that a run which goes on drops and counts again."""
+        if self.means.state():
+            self._tell(bar, self.means.look(), {"partial": True})
+
     def _log(self, bar: Any) -> None:
-        values = {"done": self.done / self.steps, **parallel.mean_over_ranks(self.means.take())}
+        self._tell(bar, self.means.take(), {})
+
+    def _tell(self, bar: Any, means: Mapping[str, float], marks: Mapping[str, bool]) -> None:
+        values = {"done": self.done / self.steps, **parallel.mean_over_ranks(means)}
         if not self.writes:
             return
         now = time.monotonic()
         rate = (self.done - self._logged_step) / max(now - self._logged_at, 1e-9)
         self._logged_at, self._logged_step = now, self.done
         with self._room("a log line"):
-            self.journal.write(self.done, {"steps_per_s": round(rate, 3), **values})
+            self.journal.write(self.done, {"steps_per_s": round(rate, 3), **values, **marks})
         bar.set_postfix_str(_told(values))
         self.listeners.scalars(self.done, values | {"steps_per_s": rate})
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oodinv.models.identity import IdentityNetwork
+from oodinv.training.fingerprint import function_digest
 from oodinv.training.likeness import Embed, identity_loss
 from oodinv.training.perceptual import VGG19Features, perceptual_terms, read_vgg19
 from oodinv.training.structure import FeatureNetwork, feature_distance, keep_where, structure_loss
@@ -49,15 +50,15 @@ class LossNetworks:
         """Read what is given; `features` and `embed` stand in for what is not.
 
         Raises:
-            ValueError: The file is no VGG19.
+            TrainingError: The file is no VGG19.
         """
         if identity is not None:
             embed = identity.to(device).eval().requires_grad_(False).embed
         return cls(vgg=None if vgg is None else read_vgg19(vgg).to(device), features=features, embed=embed)
 
-    def told(self) -> dict[str, bool]:
-        """Which terms a training has, for its fingerprint."""
-        return {"vgg": self.vgg is not None, "features": self.features is not None, "embed": self.embed is not None}
+    def told(self) -> dict[str, str | None]:
+        """Which terms a training has, and of which weights, for its fingerprint."""
+        return {name: function_digest(getattr(self, name)) for name in ("vgg", "features", "embed")}
 
 
 def image_terms(

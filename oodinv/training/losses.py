@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from oodinv.training.errors import TrainingError
+
 
 def multiscale_l1(
     image: Float[Tensor, "batch 3 size size"],
@@ -76,11 +78,11 @@ def released_mask_loss(
         weight: Of the whole.
 
     Raises:
-        ValueError: A level has no limit.
+        TrainingError: A level has no limit.
     """
     missing = sorted(level_masks.keys() - area_limits.keys())
     if missing:
-        raise ValueError(f"every level needs an area limit: expected one for {missing}, got {dict(area_limits)}")
+        raise TrainingError(f"every level needs an area limit: expected one for {missing}, got {dict(area_limits)}")
     limited = [(mask, area_limits[level]) for level, mask in level_masks.items()] + [(ood_mask, final_limit)]
     terms = [mask_area_and_binary(mask, area_limit=limit, binary_weight=binary_weight) for mask, limit in limited]
     return weight * torch.stack(terms).sum()

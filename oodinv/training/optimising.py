@@ -1,9 +1,12 @@
 """Adam as StyleGAN2 uses it, and what else the trainings do to networks."""
 
+import math
 from collections.abc import Iterable
 
 import torch
 from torch import nn
+
+from oodinv.training.errors import TrainingError
 
 
 def lazy_adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Adam:
@@ -37,3 +40,15 @@ def channels_last(network: nn.Module) -> None:
 def half_precision(device: torch.device) -> torch.autocast:
     """bfloat16 on a GPU. Processors without bfloat16 instructions would be slowed down by it, so not there."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+def check_rates(rate: float, final_rate: float) -> None:
+    """Refuse learning rates that teach nothing, or the opposite.
+
+    Raises:
+        TrainingError: The rate is not a number above 0, or the last one not a number of at least 0.
+    """
+    if not (math.isfinite(rate) and rate > 0):
+        raise TrainingError(f"rate must be a number above 0, got {rate}")
+    if not (math.isfinite(final_rate) and final_rate >= 0):
+        raise TrainingError(f"final_rate must be a number of at least 0, got {final_rate}")

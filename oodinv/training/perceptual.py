@@ -14,10 +14,13 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from oodinv.training.errors import TrainingError
+
 CONVS_PER_BLOCK = (2, 2, 4, 4, 4)
 TAP_WEIGHTS = (0.1, 0.1, 1.0, 1.0, 1.0)
 """Of the last convolution of each block: conv1_2, conv2_2, conv3_4, conv4_4, conv5_4."""
 
+_ADVICE = "Write torchvision's state dict with safetensors, or leave the input vgg out"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -64,25 +67,27 @@ def read_vgg19(path: Path) -> VGG19Features:
     """Read torchvision's `vgg19`; its classifier may be in the file and is not read.
 
     Raises:
-        ValueError: No safetensors file, or a convolution is missing or has another shape.
+        TrainingError: No safetensors file, or a convolution is missing or has another shape.
     """
     names = [f"features.{number}.{part}" for number in layer_numbers() for part in ("weight", "bias")]
     try:
         with safe_open(path, framework="pt") as file:
             missing = [name for name in names if name not in file.keys()]
             if missing:
-                raise ValueError(
+                raise TrainingError(
                     f"{path}: expected torchvision's vgg19 with features.0.weight to features.34.bias, "
-                    f"missing {', '.join(missing[:3])}"
+                    f"missing {', '.join(missing[:3])}. {_ADVICE}"
                 )
             tensors = [file.get_tensor(name).float() for name in names]
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path}: expected vgg19 as a safetensors file, got {error}") from error
+        raise TrainingError(f"{path}: expected vgg19 as a safetensors file, got {error}. {_ADVICE}") from error
     a, b, c, d, e = (tensors[2 * sum(CONVS_PER_BLOCK[: k + 1]) - 1].shape[0] for k in range(5))
     network = VGG19Features((a, b, c, d, e))
     for name, ours, theirs in zip(names, network.convs.state_dict().values(), tensors, strict=True):
         if ours.shape != theirs.shape:
-            raise ValueError(f"{path}: expected {name} of shape {tuple(ours.shape)}, got {tuple(theirs.shape)}")
+            raise TrainingError(
+                f"{path}: expected {name} of shape {tuple(ours.shape)}, got {tuple(theirs.shape)}. {_ADVICE}"
+            )
         ours.copy_(theirs)
     return network
 

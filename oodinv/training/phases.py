@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from oodinv.training.errors import TrainingError
+from oodinv.training.optimising import check_rates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,10 @@ class Phase:
     """Linear decay to this rate over the phase; None = constant."""
     adversarial: float = 0.0
     """Weight of the adversarial loss; beside a paired loss it is ramped in over the first third of the phase."""
+
+    def __post_init__(self):
+        """Refuse what cannot be."""
+        check_rates(self.rate, self.rate if self.final_rate is None else self.final_rate)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What stands between a configuration and a training that runs: inputs, and what the loop is given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,3 +53,18 @@ class Recipe:
     build: Callable[[Any, Dataset, Inputs], Prepared]
     size: Callable[[Any], int | None]
     """Side of the crops that a configuration wants; None = as the pictures are."""
+    inputs: tuple[str, ...] = ()
+    """Names of the inputs it may be given."""
+
+    def check_inputs(self, given: Iterable[str]) -> None:
+        """Refuse inputs that it would not look at.
+
+        Raises:
+            TrainingError: One has another name than those it takes.
+        """
+        unknown = sorted(set(given) - set(self.inputs))
+        if unknown:
+            raise TrainingError(
+                f"this training has no input {', '.join(unknown)}: expected some of "
+                f"{', '.join(self.inputs) or '(it takes none)'}"
+            )

@@ -8,11 +8,15 @@ wanted alike.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from oodinv.models.decomposition import Choices
 from oodinv.training.decomposition import DecompositionTraining
 from oodinv.training.encoder import EncoderTraining
+from oodinv.training.errors import TrainingError
 from oodinv.training.loss_networks import ImageWeights
+
+PresetName = Literal["improved", "unsupervised", "released"]
 
 RELEASED_ITERATIONS, RELEASED_BATCH = 100_000, 2
 """The nominal length was 1.8 million; the rate falls so that 82 % of all it moves is done by 90,000."""
@@ -97,3 +101,23 @@ def improved(*, supervised: bool = True) -> Preset:
             area_limit=0.5,
         )
     return Preset(encoder=EncoderTraining(), decomposition=decomposition, choices=Choices.improved())
+
+
+def preset(name: str, levels: Sequence[int] = ()) -> Preset:
+    """By name: `improved`, `unsupervised` = the same with the paper's losses only, or `released`.
+
+    Args:
+        name: One of these.
+        levels: Of the decomposition, where they are known; `released` has a limit for each.
+
+    Raises:
+        TrainingError: There is none of this name.
+    """
+    makers = {
+        "improved": improved,
+        "unsupervised": lambda: improved(supervised=False),
+        "released": lambda: released(levels) if levels else released(),
+    }
+    if name not in makers:
+        raise TrainingError(f"no preset {name!r}: expected one of {', '.join(makers)}")
+    return makers[name]()

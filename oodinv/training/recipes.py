@@ -12,6 +12,9 @@ from oodinv.training.data import Dataset
 from oodinv.training.errors import TrainingError
 from oodinv.training.generator import GeneratorTrainer, GeneratorTraining
 from oodinv.training.inverter_recipes import (
+    DECOMPOSITION_INPUTS,
+    DIRECTIONS_INPUTS,
+    ENCODER_INPUTS,
     DecompositionRecipe,
     DirectionsRecipe,
     EncoderRecipe,
@@ -53,7 +56,7 @@ def build_generator(config: GeneratorRecipe, data: Dataset, inputs: Inputs) -> P
     def write(folder: Path) -> None:
         network = trainer.network()
         if isinstance(trainer.latents, PortraitLatents):
-            save_latents(folder, trainer.latents.standardise)
+            save_latents(folder, trainer.latents.standardise, noise=trainer.latents.noise)
         save_trained(folder, kind="generator", config=network.config, network=network)
 
     return Prepared(trainer=trainer, steps=trainer.steps, write=write)
@@ -62,9 +65,13 @@ def build_generator(config: GeneratorRecipe, data: Dataset, inputs: Inputs) -> P
 RECIPES: dict[str, Recipe] = {
     "generator": Recipe(config=GeneratorRecipe, build=build_generator, size=lambda config: config.network.resolution),
     # The generator says how large their pictures must be; larger ones are averaged down.
-    "encoder": Recipe(config=EncoderRecipe, build=build_encoder, size=lambda config: None),
-    "decomposition": Recipe(config=DecompositionRecipe, build=build_decomposition, size=lambda config: None),
-    "directions": Recipe(config=DirectionsRecipe, build=build_directions, size=lambda config: None),
+    "encoder": Recipe(config=EncoderRecipe, build=build_encoder, size=lambda config: None, inputs=ENCODER_INPUTS),
+    "decomposition": Recipe(
+        config=DecompositionRecipe, build=build_decomposition, size=lambda config: None, inputs=DECOMPOSITION_INPUTS
+    ),
+    "directions": Recipe(
+        config=DirectionsRecipe, build=build_directions, size=lambda config: None, inputs=DIRECTIONS_INPUTS
+    ),
     "regressor": Recipe(config=RegressorRecipe, build=build_regressor, size=lambda config: config.resolution),
 }
 

@@ -24,10 +24,10 @@ from oodinv.training import parallel
 from oodinv.training.averaging import average_into, ema_decay
 from oodinv.training.data import Dataset, pick
 from oodinv.training.errors import TrainingError
-from oodinv.training.fingerprint import fingerprint
+from oodinv.training.fingerprint import digest, fingerprint
 from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.occlusions import paste_occlusions
-from oodinv.training.optimising import channels_last, half_precision
+from oodinv.training.optimising import channels_last, check_rates, half_precision
 
 _FILE = "regressor.safetensors"
 _SHOWN = 12
@@ -166,6 +166,7 @@ class RegressorTraining:
 
     def __post_init__(self):
         """Refuse what cannot be."""
+        check_rates(self.rate, self.final_rate)
         if self.images < self.batch or self.batch < 1:
             raise TrainingError(f"expected at least one batch of images, got {self.images} in batches of {self.batch}")
 
@@ -220,10 +221,7 @@ class RegressorTrainer:
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Shape, training, labels and pictures."""
-        told = {
-            name: round(float(self.labels[:, i].nan_to_num().abs().sum()), 3)
-            for i, name in enumerate(self.config.labels)
-        }
+        told = {name: digest(self.labels[:, i]) for i, name in enumerate(self.config.labels)}
         return fingerprint(self.data, network=self.config, training=self.training, labels=told)
 
     def step(self, step: int) -> dict[str, float]:
@@ -298,10 +296,14 @@ def train_regressor(
     options: LoopOptions | None = None,
     device: torch.device | None = None,
 ) -> AttributeRegressor:
-    """Train on some labels, or on all that vary; a stopped run is resumed."""
+    """Train on some labels, or on all that vary; a stopped run is resumed.
+
+    Raises:
+        TrainingStopped: It was stopped before its end; the state is saved.
+    """
     config = RegressorConfig(labels=tuple(labels) if labels is not None else varying_labels(data))
     trainer = RegressorTrainer(data, config, training, device=device or torch.device("cpu"))
-    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions())
+    run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions()).check_finished()
     return trainer.network()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 
 from oodinv.models.decomposition import Choices, Decomposition, DecompositionConfig
@@ -20,6 +21,7 @@ from oodinv.training.trained import load_generator, read_trained
 
 _LATENTS = "latents.safetensors"
 _LATENT_NOISE = 0.03
+"""Of generators whose file does not say it."""
 
 
 def find_generator(folder: Path) -> Generator:
@@ -78,11 +80,12 @@ def find_identity(folder: Path) -> IdentityNetwork:
     return identity
 
 
-def save_latents(folder: Path, latents: Latents) -> None:
-    """Write what turns parameters into a generator's latents beside the generator."""
+def save_latents(folder: Path, latents: Latents, *, noise: float) -> None:
+    """Write beside a generator what turns parameters into its latents, and the noise it was trained with."""
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"{_LATENTS}.tmp"
     moments = {"mean": latents.mean.clone().contiguous(), "std": latents.std.clone().contiguous()}
+    moments["noise"] = torch.tensor(noise)
     temporary.write_bytes(safetensors.torch.save(moments))
     os.replace(temporary, folder / _LATENTS)
 
@@ -90,26 +93,26 @@ def save_latents(folder: Path, latents: Latents) -> None:
 def find_latents(folder: Path, data: Dataset, generator: Generator) -> tuple[Latents | None, LatentSource]:
     """What turns the dataset's parameters into a generator's latents, and how those are distributed.
 
-    Means and deviations are those the generator was trained with, where its folder holds them, else the dataset's own.
+    Means, deviations and noise are those the generator was trained with, from its folder. A generator without them
+    (of photos, or in a bundle) has latents that no portrait's parameters tell.
 
     Args:
         folder: The generator's.
-        data: None of its parameters are used unless there are as many as the generator has latents.
+        data: Its parameters are of use only if there are as many as the generator has latents.
         generator: Takes the latents.
 
     Raises:
         TrainingError: The file in the folder cannot be read.
     """
-    z_dim = generator.config.z_dim
-    if data.params is None or data.params.shape[1] != z_dim:
+    z_dim, path = generator.config.z_dim, folder / _LATENTS
+    if data.params is None or data.params.shape[1] != z_dim or not path.is_file():
         return None, NormalLatents(z_dim)
-    source = PortraitLatents(data.params, noise=_LATENT_NOISE)
-    if (folder / _LATENTS).is_file():
-        try:
-            moments = safetensors.torch.load_file(folder / _LATENTS)
-            source.standardise = Latents.of_moments(moments["mean"], moments["std"])
-        except (OSError, KeyError, SafetensorError) as error:
-            raise TrainingError(f"{folder / _LATENTS} cannot be read: {str(error)[:200]}") from error
+    try:
+        told = safetensors.torch.load_file(path)
+        source = PortraitLatents(data.params, noise=float(told.get("noise", _LATENT_NOISE)))
+        source.standardise = Latents.of_moments(told["mean"], told["std"])
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        raise TrainingError(f"{path} cannot be read: {str(error)[:200]}") from error
     return source.standardise, source
 
 

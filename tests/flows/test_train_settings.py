@@ -1,6 +1,7 @@
 """What a training is asked for, from files and the command line."""
 
 import json
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -11,7 +12,9 @@ from flows.read_config import configured, read_settings
 from flows.read_request import RequestError
 from flows.train import training_job
 from flows.train_request import Kind, TrainRequest
+from oodinv.training.inverter_recipes import DecompositionRecipe, EncoderRecipe
 from oodinv.training.phases import Phase
+from oodinv.training.presets import improved, released
 from oodinv.training.recipes import RECIPES, GeneratorRecipe
 
 
@@ -46,6 +49,19 @@ def test_a_file_changes_the_recipe_and_assignments_change_the_file(tmp_path):
     assert made.training.r1 == GeneratorRecipe().training.r1
 
 
+def test_a_preset_gives_the_numbers_that_are_not_set():
+    made = configured(DecompositionRecipe, read_settings(None, ["preset=released", "training.batch=4"]))
+    theirs = released()
+    assert made.training == replace(theirs.decomposition, batch=4) and made.choices == theirs.choices
+    made = configured(DecompositionRecipe, read_settings(None, ["preset=unsupervised", "choices.gate_warp=true"]))
+    assert made.training == improved(supervised=False).decomposition != improved().decomposition
+    assert made.choices == replace(improved().choices, gate_warp=True)
+    assert configured(EncoderRecipe, {"preset": "released"}).training == theirs.encoder
+    assert DecompositionRecipe(preset="released", levels=(8, 16)).training.level_area_limits == {8: 0.3, 16: 0.3}
+    with pytest.raises(RequestError, match="preset: expected one of improved, unsupervised, released, got 'relaesed'"):
+        configured(EncoderRecipe, {"preset": "relaesed"})
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
@@ -54,6 +70,8 @@ def test_a_file_changes_the_recipe_and_assignments_change_the_file(tmp_path):
         ("training.phases=[{image: 5}]", "unknown setting 'training.phases.0.image'"),
         ("training.phases=[{images: 5}]", "setting training.phases.0.resolution: Field required"),
         ("training.batch=many", r"setting training\.batch: .*valid integer.*got 'many'"),
+        ("training.r1=.nan", r"setting training\.r1: expected a finite number, got nan"),
+        ("training.phases=[{resolution: 8, images: 5, rate: -1}]", "rate must be a number above 0, got -1"),
         ("training.batch=0", "batch must be at least 1, got 0"),
         ("network.resolution=100", "power of two from 8, got 100"),
     ],
@@ -76,7 +94,7 @@ def test_what_cannot_be_read_is_said(tmp_path):
 
 def test_a_request_becomes_a_job():
     request = TrainRequest(
-        kind="generator",
+        kind="encoder",
         data=("a", "b"),
         out="o",
         inputs={"generator": "g"},

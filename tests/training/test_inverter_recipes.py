@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_bundle import ENCODER, GENERATOR, write_tiny_bundle
 
+from oodinv.models.decomposition import Choices
 from oodinv.models.inversion import InversionModel
 from oodinv.models.stylegan2 import Generator
 from oodinv.training.data import Dataset
@@ -15,7 +16,8 @@ from oodinv.training.direction_finding import DirectionSearch
 from oodinv.training.encoder import EncoderTraining
 from oodinv.training.errors import TrainingError
 from oodinv.training.inverter_recipes import DecompositionRecipe, DirectionsRecipe, EncoderRecipe, RegressorRecipe
-from oodinv.training.latents import Latents
+from oodinv.training.job import TrainingJob, run_job
+from oodinv.training.latents import Latents, NormalLatents
 from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.recipes import RECIPES, Inputs
 from oodinv.training.regressor import AttributeRegressor, RegressorTraining
@@ -58,7 +60,7 @@ def chain(portraits, tmp_path_factory):
     root = tmp_path_factory.mktemp("chain")
     torch.manual_seed(0)
     save_trained(root / "generator", kind="generator", config=GENERATOR, network=Generator(GENERATOR))
-    save_latents(root / "generator", Latents(portraits.params))
+    save_latents(root / "generator", Latents(portraits.params), noise=0.07)
     folders = {"generator": root / "generator"}
     for kind, config in CONFIGS.items():
         prepared = RECIPES[kind].build(config, portraits, Inputs(folders=folders))
@@ -84,12 +86,15 @@ def test_the_regressor_and_the_directions_are_where_others_look_for_them(chain):
     assert {"directions.safetensors", "directions.json", "smile.npy", "ganspace.pt"} <= names
 
 
-def test_latents_keep_the_moments_they_were_trained_with(portraits, chain):
+def test_latents_keep_the_moments_they_were_trained_with(portraits, chain, tmp_path):
     other = replace(portraits, params=3 * portraits.params + 1)
     generator = find_generator(chain["generator"])
     latents, source = find_latents(chain["generator"], other, generator)
     torch.testing.assert_close(latents.mean, Latents(portraits.params).mean)
-    assert source.standardise is latents
+    assert source.standardise is latents and source.noise == pytest.approx(0.07)
+    # Whose moments nobody has kept is not guessed at from the pictures at hand.
+    unknown, source = find_latents(tmp_path, other, generator)
+    assert unknown is None and isinstance(source, NormalLatents)
     unknown, source = find_latents(chain["generator"], replace(portraits, params=None), generator)
     assert unknown is None and source.z_dim == GENERATOR.z_dim
 
@@ -100,11 +105,33 @@ def test_a_bundle_serves_as_generator_encoder_and_decomposition(tmp_path):
     assert find_decomposition(tmp_path).config.levels == (8, 16)
 
 
+def test_inputs_that_would_not_be_used_are_refused(portraits, chain, tmp_path):
+    with pytest.raises(
+        TrainingError, match="no input photograph: expected some of generator, vgg, identity, regressor"
+    ):
+        RECIPES["encoder"].check_inputs(["generator", "photograph"])
+    with pytest.raises(TrainingError, match=r"no input generator: expected some of \(it takes none\)"):
+        run_job(TrainingJob(kind="regressor", config=None, data=(), out=tmp_path, inputs={"generator": tmp_path}))
+    with pytest.raises(TrainingError, match=r"input regressor would not be used, since training\.image\.identity is 0"):
+        RECIPES["decomposition"].build(CONFIGS["decomposition"], portraits, Inputs(folders=chain))
+    dry = EncoderRecipe(training=EncoderTraining(occluded_share=0.0))
+    with pytest.raises(TrainingError, match=r"photographs would not be used, since training\.occluded_share is 0"):
+        RECIPES["encoder"].build(dry, portraits, Inputs(folders={"photographs": tmp_path}))
+
+
 def test_levels_default_to_the_finest_that_both_have(chain):
     generator, encoder = find_generator(chain["generator"]), find_encoder(chain["encoder"])
     assert decomposition_shape(generator, encoder, ()).levels == (8, 16)
     with pytest.raises(TrainingError, match=r"no feature maps to compare at \[64\]"):
         decomposition_shape(generator, encoder, (16, 64))
+
+
+def test_the_released_limits_go_with_the_levels_there_are(portraits, chain):
+    config = DecompositionRecipe(preset="released")
+    trainer = RECIPES["decomposition"].build(config, portraits, Inputs(folders=chain)).trainer
+    assert trainer.config.levels == (8, 16) and trainer.training.level_area_limits == {8: 0.3, 16: 0.3}
+    assert trainer.config.choices == Choices.paper() and trainer.training.supervision is None
+    assert "entropy" not in trainer.step(0)
 
 
 def test_missing_inputs_are_named(portraits, chain, tmp_path):

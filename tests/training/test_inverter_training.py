@@ -1,5 +1,6 @@
 """Training of encoder and decomposition on the smallest networks."""
 
+import json
 from copy import deepcopy
 from dataclasses import replace
 
@@ -8,16 +9,23 @@ import pytest
 import torch
 from tiny_bundle import ENCODER, GENERATOR, tiny_model
 
+from oodinv.errors import describe
+from oodinv.models.inversion import InversionModel
 from oodinv.models.stylegan2 import Generator
 from oodinv.training.data import Dataset
-from oodinv.training.decomposition import DecompositionTrainer, DecompositionTraining, invert_at
-from oodinv.training.encoder import EncoderTrainer, EncoderTraining
-from oodinv.training.errors import TrainingError
+from oodinv.training.decomposition import DecompositionTrainer, DecompositionTraining, invert_at, train_decomposition
+from oodinv.training.direction_finding import DirectionSearch, DirectionTrainer
+from oodinv.training.encoder import EncoderTrainer, EncoderTraining, train_encoder
+from oodinv.training.errors import CheckpointError, TrainingError, TrainingStopped
+from oodinv.training.fingerprint import network_digest
+from oodinv.training.generator import GeneratorTraining, train_generator
 from oodinv.training.latents import Latents
 from oodinv.training.loop import LoopOptions, Trainer, run_training
 from oodinv.training.loss_networks import ImageWeights, LossNetworks, image_terms
 from oodinv.training.perceptual import VGG19Features
+from oodinv.training.phases import Phase
 from oodinv.training.presets import improved, released
+from oodinv.training.regressor import AttributeRegressor, RegressorConfig, RegressorTraining, train_regressor
 from oodinv.training.structure import encoder_features
 
 QUIET = LoopOptions(progress=False, log_every=1)
@@ -140,7 +148,9 @@ def test_networks_that_are_given_are_used_and_told(pack):
     trainer = encoder_trainer(pack, networks=networks)
     values = trainer.step(0)
     assert {"perceptual", "style", "identity"} <= values.keys() and "structure" not in values
-    assert trainer.fingerprint()["terms"] == {"vgg": True, "features": False, "embed": True}
+    assert trainer.fingerprint()["terms"] == {
+        "vgg": network_digest(networks.vgg), "features": None, "embed": "a function",
+    }  # fmt: skip
     model = tiny_model()
     instead = LossNetworks(features=encoder_features(model.encoder))
     values = decomposition_trainer(pack, networks=instead, image=ImageWeights(perceptual=1.0)).step(0)
@@ -199,6 +209,86 @@ def test_improved_without_supervision_differs_in_losses_only():
         area_limit=untaught.area_limit,
     )
     assert same == untaught and improved(supervised=False).choices == improved().choices
+
+
+def test_a_training_against_other_frozen_networks_is_another_one(pack, tmp_path):
+    def changed(network):
+        """The same but for one tensor."""
+        network = deepcopy(network)
+        next(iter(network.parameters())).data.add_(1e-3)
+        return network
+
+    torch.manual_seed(0)
+    generator, vgg, model = Generator(GENERATOR), VGG19Features((3, 3, 3, 3, 3)), tiny_model()
+    labels, eyes = ("smile",), AttributeRegressor(RegressorConfig(labels=("smile",), resolution=16, widths=(4,)))
+    config, training = model.decomposition.config, DecompositionTraining(images=8, batch=4)
+
+    def encoder(generator=generator, **rest):
+        return EncoderTrainer(pack, generator, ENCODER, EncoderTraining(images=8, batch=4), **rest)
+
+    def decomposition(model=model, **rest):
+        return DecompositionTrainer(pack, model, config, training, **rest)
+
+    def directions(data=pack, regressor=eyes):
+        return DirectionTrainer(
+            data, generator, DirectionSearch(names=labels), encoder=model.encoder, regressor=regressor
+        )
+
+    noise = torch.zeros(2, 3, 32, 32)
+    moved = replace(pack, labels=pack.labels | {"age": -pack.labels["age"]})
+    trainers = {
+        "encoder": [
+            encoder(), encoder(changed(generator)), encoder(networks=LossNetworks(vgg=vgg)),
+            encoder(networks=LossNetworks(vgg=changed(vgg))), encoder(networks=LossNetworks(embed=eyes.embed)),
+            encoder(networks=LossNetworks(embed=changed(eyes).embed)), encoder(photographs=noise),
+            encoder(photographs=noise + 1),
+        ],
+        "decomposition": [
+            decomposition(), decomposition(InversionModel(changed(model.encoder), model.generator, None)),
+            decomposition(InversionModel(model.encoder, changed(model.generator), None)),
+        ],
+        "directions": [directions(), directions(moved), directions(regressor=changed(eyes))],
+    }  # fmt: skip
+    for made in trainers.values():
+        told = [json.dumps(trainer.fingerprint(), sort_keys=True) for trainer in made]
+        assert len(set(told)) == len(told)
+        assert json.dumps(made[0].fingerprint(), sort_keys=True) == told[0]
+    assert encoder().fingerprint() == trainers["encoder"][0].fingerprint()
+    run_training(encoder(), steps=1, folder=tmp_path, options=QUIET)
+    with pytest.raises(CheckpointError, match="generator: expected"):
+        run_training(encoder(changed(generator)), steps=1, folder=tmp_path, options=QUIET)
+
+
+def test_a_training_that_was_stopped_is_not_handed_on_as_finished(pack, tmp_path):
+    brief, model = LoopOptions(progress=False, seconds=1e-6), tiny_model()
+    starts = [
+        lambda folder: train_encoder(
+            pack, Generator(GENERATOR), ENCODER, EncoderTraining(images=8, batch=4), folder, options=brief
+        ),
+        lambda folder: train_decomposition(
+            pack, model, model.decomposition.config, DecompositionTraining(images=8, batch=4), folder, options=brief
+        ),
+        lambda folder: train_regressor(pack, folder, RegressorTraining(images=8, batch=4), options=brief),
+        lambda folder: train_generator(
+            pack,
+            GENERATOR,
+            GeneratorTraining(phases=(Phase(resolution=32, images=8),), batch=4),
+            folder,
+            options=brief,
+        ),
+    ]
+    for number, start in enumerate(starts):
+        with pytest.raises(TrainingStopped, match=r"out of time after 1 of 2 steps; .*step-00000001, and the same"):
+            start(tmp_path / str(number))
+    assert describe(TrainingStopped("Stopped."))[0] == "infrastructure"
+
+
+@pytest.mark.parametrize("training", [EncoderTraining, DecompositionTraining, RegressorTraining])
+def test_rates_that_teach_nothing_are_refused(training):
+    with pytest.raises(TrainingError, match=r"rate must be a number above 0, got -1\.0"):
+        training(rate=-1.0)
+    with pytest.raises(TrainingError, match="final_rate must be a number of at least 0, got nan"):
+        training(final_rate=float("nan"))
 
 
 def test_wrong_numbers_are_refused_in_words():

@@ -103,8 +103,32 @@ def test_grids_are_pictures_of_all_rows(undisturbed):
 def test_listeners_hear_what_is_logged_and_shown(tmp_path):
     heard = Heard()
     train(tmp_path, steps=10, listeners=[heard])
-    assert [step for step, _ in heard.lines] == [4, 8] and heard.sheets == [(10, (16, 32, 3))]
+    assert [step for step, _ in heard.lines] == [4, 8, 10] and heard.sheets == [(10, (16, 32, 3))]
     assert heard.lines[0][1]["loss"] == lines(tmp_path)[0]["loss"]
+
+
+def test_the_last_steps_and_the_end_are_told_too(tmp_path):
+    heard, whole = Heard(), Heard()
+    train(tmp_path / "short", steps=7, log_every=5, listeners=[heard])
+    assert [(step, values["done"]) for step, values in heard.lines] == [(5, 5 / 7), (7, 1.0)]
+    assert [(line["step"], line.get("partial")) for line in lines(tmp_path / "short")] == [(5, None), (7, True)]
+    before = lines(tmp_path / "short")
+    train(tmp_path / "short", steps=7, log_every=5)  # nothing left to do
+    assert lines(tmp_path / "short") == before
+    # Lengthened, its lines are those of a run that was long from the start.
+    train(tmp_path / "short", steps=13, log_every=5)
+    train(tmp_path / "long", steps=13, log_every=5, listeners=[whole])
+    found, expected = (
+        [{k: v for k, v in line.items() if k != "done"} for line in lines(tmp_path / name)]
+        for name in ("short", "long")
+    )
+    assert found == expected and [step for step, _ in whole.lines] == [5, 10, 13]
+
+
+def test_a_training_shorter_than_a_line_is_told(tmp_path):
+    heard = Heard()
+    train(tmp_path, steps=3, log_every=50, listeners=[heard])
+    assert [(step, values["done"]) for step, values in heard.lines] == [(3, 1.0)]
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_last_good_state(tmp_path):
@@ -219,13 +243,21 @@ def test_a_checkpoint_of_another_configuration_stops_before_the_first_step(tmp_p
     with pytest.raises(CheckpointError, match=r"rate: expected 0\.5, found 0\.1"):
         train(tmp_path, other)
     assert other.seen == []
-    assert len(lines(tmp_path)) == 1
+    assert [line["step"] for line in lines(tmp_path)] == [4, 6]
+
+
+def test_a_state_that_does_not_fit_is_told_with_what_to_do(tmp_path):
+    train(tmp_path, steps=6)
+    other = ToyTrainer()
+    other.layer = torch.nn.Linear(4, 1)
+    with pytest.raises(CheckpointError, match=r"step-00000006 does not fit .*size mismatch.*choose another folder"):
+        train(tmp_path, other)
 
 
 def test_options_that_cannot_be_are_refused():
-    with pytest.raises(ValueError, match="save_every must be at least 1, got 0"):
+    with pytest.raises(TrainingError, match="save_every must be at least 1, got 0"):
         LoopOptions(save_every=0)
-    with pytest.raises(ValueError, match="seconds must be above 0"):
+    with pytest.raises(TrainingError, match="seconds must be above 0"):
         LoopOptions(seconds=-1.0)
 
 

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from tiny_bundle import tiny_model
 
 from oodinv.models.discriminator import Discriminator
+from oodinv.training.errors import TrainingError
 from oodinv.training.likeness import encoder_embedding, identity_loss
 from oodinv.training.losses import multiscale_l1
 from oodinv.training.perceptual import (
@@ -113,14 +114,16 @@ def test_a_file_that_is_not_vgg19_is_refused(tmp_path):
     names = torchvision_names(tiny_vgg())
     del names["features.34.bias"]
     save_file(names, tmp_path / "short.safetensors")
-    with pytest.raises(ValueError, match=r"missing features\.34\.bias"):
+    with pytest.raises(TrainingError, match=r"missing features\.34\.bias"):
         read_vgg19(tmp_path / "short.safetensors")
     wrong = torchvision_names(tiny_vgg()) | {"features.0.weight": torch.zeros(3, 1, 3, 3)}
     save_file(wrong, tmp_path / "wrong.safetensors")
-    with pytest.raises(ValueError, match=r"expected features\.0\.weight of shape \(3, 3, 3, 3\), got \(3, 1, 3, 3\)"):
+    with pytest.raises(
+        TrainingError, match=r"expected features\.0\.weight of shape \(3, 3, 3, 3\), got \(3, 1, 3, 3\)"
+    ):
         read_vgg19(tmp_path / "wrong.safetensors")
     (tmp_path / "text.safetensors").write_text("no weights")
-    with pytest.raises(ValueError, match="expected vgg19 as a safetensors file"):
+    with pytest.raises(TrainingError, match="expected vgg19 as a safetensors file"):
         read_vgg19(tmp_path / "text.safetensors")
 
 
