@@ -40,8 +40,9 @@ def run_job(job: TrainingJob, listeners: Sequence[Listener] = ()) -> TrainingRes
     chosen = recipe(job.kind)
     chosen.check_inputs(job.inputs)
     device = find_device(job.device)
-    data = _opened(job, chosen.size(job.config))
-    prepared = chosen.build(job.config, data, Inputs(device=device, folders=job.inputs))
+    inputs = Inputs(device=device, folders=job.inputs)
+    data = _opened(job, chosen.size(job.config, inputs))
+    prepared = chosen.build(job.config, data, inputs)
     result = run_training(
         prepared.trainer, steps=prepared.steps, folder=job.out, options=job.options, listeners=listeners
     )
