@@ -1,7 +1,7 @@
 """The moving average of a network's weights, which is what a training gives."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def ema_decay(*, batch: int, half_life: float, seen: int, ramp: float) -> float:
@@ -20,7 +20,8 @@ def ema_decay(*, batch: int, half_life: float, seen: int, ramp: float) -> float:
 def average_into(target: nn.Module, source: nn.Module, decay: float) -> None:
     """Move the target's parameters towards the source's; copy its buffers."""
     with torch.no_grad():
-        for ours, theirs in zip(target.parameters(), source.parameters(), strict=True):
-            ours.lerp_(theirs, 1 - decay)
+        ours: list[Tensor] = list(target.parameters())
+        theirs: list[Tensor] = list(source.parameters())
+        torch._foreach_lerp_(ours, theirs, 1 - decay)  # one launch on a GPU, where a network has hundreds of tensors
         for kept, copied in zip(target.buffers(), source.buffers(), strict=True):
             kept.copy_(copied)

@@ -28,7 +28,7 @@ from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.loss_networks import ImageWeights, LossNetworks, image_terms
 from oodinv.training.losses import multiscale_l1, released_mask_loss
 from oodinv.training.mask_losses import balanced_cross_entropy, overlap_loss
-from oodinv.training.optimising import channels_last, check_rates, half_precision
+from oodinv.training.optimising import channels_last, check_rates, half_precision, numbers
 from oodinv.training.schedule import released_levels, released_rate
 
 _SHOWN = 12
@@ -251,7 +251,7 @@ def decomposition_loss(
         binary_weight=training.binary_weight,
         weight=training.regularisation,
     )
-    values |= {"area": mask.mean().item(), "true_area": examples.truth.mean().item()}
+    values |= numbers({"area": mask.mean(), "true_area": examples.truth.mean()})
     if training.supervision is not None:
         taught, told = _supervised(result, mask, blended, examples, training.supervision)
         loss, values = loss + taught, values | told
@@ -285,12 +285,7 @@ def _supervised(
         + weights.alignment * aligned
         + weights.face * on_face
     )
-    return loss, {
-        "entropy": entropy.item(),
-        "overlap": overlap.item(),
-        "aligned": aligned.item(),
-        "face": on_face.item(),
-    }
+    return loss, numbers({"entropy": entropy, "overlap": overlap, "aligned": aligned, "face": on_face})
 
 
 def train_decomposition(

@@ -150,6 +150,7 @@ class DirectionTrainer:
         self.directions = torch.zeros(count, style_dim)
         self.gains = torch.zeros(count, len(self.attributes))
         self.moved = torch.zeros(count, len(search.strengths), len(self.attributes))
+        self._start: Tensor | None = None
         self._batches = -(-len(self.data) // search.batch)
         rounds = 0 if regressor is None else search.rounds
         self._measured = 0 if regressor is None else (rounds + 1) * count
@@ -269,7 +270,9 @@ class DirectionTrainer:
         )
         w, direction = self.w[torch.from_numpy(chosen)].to(self.device), self.directions[index].to(self.device)
         strengths = self.search.strengths if last_round else _NEAR
-        response = measure_response(self._attributes_of, w, direction, strengths)
+        if self._start is None:  # the same faces for all directions
+            self._start = self._attributes_of(w)
+        response = measure_response(self._attributes_of, w, direction, strengths, self._start)
         self.gains[index] = response.gain.cpu()
         if last_round:
             self.moved[index] = response.moved.cpu()

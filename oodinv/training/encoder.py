@@ -183,6 +183,7 @@ class EncoderTrainer:
             fooled = generator_adversarial(self.critic(w_plus[:, :active].flatten(0, 1)))
             loss, values["adversarial"] = loss + training.adversarial * fooled, fooled.item()
         self._descend(self.optimizer, self.encoder, loss, clip=training.clip)
+        parallel.average_buffers(self.encoder)
         self._average(step)
         if training.adversarial:
             values |= self._critic_step(step, index, w_plus.detach()[:, :active], rng)
@@ -240,7 +241,10 @@ class EncoderTrainer:
             real = self.generator.mapping(self.source.of(index, rng).to(self.device)).float()
         # Of each picture one layer's code, as the pool takes them.
         layer = torch.randint(codes.shape[1], (len(codes),), generator=rng)
-        fake = self.pool.exchange(codes[torch.arange(len(codes)), layer], rng)
+        # All processes keep one pool, so that the first one's checkpoint is everybody's.
+        common = torch.Generator().manual_seed(parallel.step_seed(training.seed, 5, step))
+        new = parallel.gather_rows(codes[torch.arange(len(codes)), layer])
+        fake = parallel.own_rows(self.pool.exchange(new, common))
         loss = discriminator_adversarial(self.critic(real), self.critic(fake))
         values = {"critic": loss.item()}
         if step % training.r1_every == 0:

@@ -279,10 +279,11 @@ class GeneratorTrainer:
         return fake, values
 
     def _weight(self, index: np.ndarray, size: int) -> Tensor:
-        """The person's pixels weigh more; where no mask is known all weigh the same."""
+        """The person's pixels weigh more, an accessory's not; where no mask is known all weigh the same."""
         if not self.data.has_masks:
             return torch.ones(len(index), 1, size, size, device=self.device)
-        return 1 + (self.training.person_weight - 1) * self.data.silhouette(index, size).to(self.device)
+        person = self.data.silhouette(index, size) * (1 - self.data.accessory(index, size))
+        return 1 + (self.training.person_weight - 1) * person.to(self.device)
 
     def _path_step(self, common: torch.Generator, own: torch.Generator) -> dict[str, float]:
         workers = parallel.world_size()

@@ -43,9 +43,10 @@ def run_job(job: TrainingJob, listeners: Sequence[Listener] = ()) -> TrainingRes
     chosen = recipe(job.kind)
     chosen.check_inputs(job.inputs)
     device = find_device(job.device)
-    data = _opened(job, chosen.size(job.config))
+    inputs = Inputs(device=device, folders=job.inputs)
+    data = _opened(job, chosen.size(job.config, inputs))
     refuse_test(data)
-    prepared = chosen.build(job.config, data, Inputs(device=device, folders=job.inputs))
+    prepared = chosen.build(job.config, data, inputs)
 
     def write(folder: Path) -> None:
         # First: weights whose pictures are not known must not be there.

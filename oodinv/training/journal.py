@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from oodinv.training import parallel
+
 
 class Journal:
     """`log.jsonl` in a training's folder."""
@@ -63,6 +65,11 @@ class Means:
         means = self.look()
         self._sums = {}
         return means
+
+    def over_ranks(self) -> "Means":
+        """The means over all processes too, which brings the same numbers to each."""
+        sums = parallel.mean_over_ranks({name: total for name, (total, _) in self._sums.items()})
+        return Means({name: (total, self._sums[name][1]) for name, total in sums.items()})
 
     def state(self) -> dict[str, tuple[float, int]]:
         """What a resumed run goes on from."""

@@ -38,17 +38,17 @@ class CodePool:
             rng: Source of randomness, of the processor.
         """
         out = []
-        for code in codes.detach():
+        for code in codes.detach().cpu():  # there and back once, not code by code
             if len(self.codes) < self.size:
-                self.codes = torch.cat([self.codes, code[None].cpu()])
+                self.codes = torch.cat([self.codes, code[None]])
                 out.append(code)
             elif torch.rand((), generator=rng) < 0.5:
                 place = int(torch.randint(self.size, (), generator=rng))
-                out.append(self.codes[place].clone().to(code.device))
-                self.codes[place] = code.cpu()
+                out.append(self.codes[place].clone())
+                self.codes[place] = code
             else:
                 out.append(code)
-        return torch.stack(out)
+        return torch.stack(out).to(codes.device)
 
 
 def latent_r1(w: Float[Tensor, "batch style_dim"], logits: Float[Tensor, " batch"]) -> Float[Tensor, ""]:

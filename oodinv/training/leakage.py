@@ -33,6 +33,7 @@ def measure_response(
     w: Float[Tensor, "count style_dim"],
     direction: Float[Tensor, " style_dim"],
     strengths: Sequence[float],
+    start: Float[Tensor, "count attributes"] | None = None,
 ) -> Response:
     """Draw the same faces at several strengths.
 
@@ -41,8 +42,10 @@ def measure_response(
         w: The faces.
         direction: Added times the strength.
         strengths: With at least one of at most 1 that is not 0.
+        start: What the faces measure at strength 0, where it is known; else they are drawn for it.
     """
-    start = measure(w)
+    if start is None:
+        start = measure(w)
     moved = [(measure(w + strength * direction) - start).mean(dim=0) for strength in strengths]
     return Response(strengths=tuple(strengths), moved=torch.stack(moved))
 
@@ -54,7 +57,10 @@ def disentangle(
     *,
     ridge: float = 0.05,
 ) -> dict[str, Float[Tensor, " style_dim"]]:
-    """Combine directions so that each moves its own attribute by 1 and the others by 0, as far as they can.
+    """Combine directions so that each moves its own attribute by 1 and the others' by 0, as far as they can.
+
+    Only attributes that have a direction take part: with one direction per attribute there is nothing that another
+    attribute's change could be taken away with.
 
     With D the directions and G their gains, the rows of A D have gains A G. A minimises |A G - I|² + ridge |A - A₀|²,
     where A₀ only rescales each direction to a gain of 1: what cannot be measured well is left as it was.

@@ -271,6 +271,7 @@ class _Run:
         self.listeners.sheet(self.done, picture)
 
     def _save(self) -> None:
+        self.means = self.means.over_ranks()
         state = {"trainer": self.trainer.state(), "means": self.means.state()}
         bad = [key for key, tensor in take_apart(state)[1].items() if not _all_finite(tensor)]
         (any_bad,) = parallel.any_rank(bool(bad))

@@ -10,6 +10,7 @@ from torch import Tensor
 from oodinv.models.identity import IdentityNetwork
 from oodinv.training.fingerprint import function_digest
 from oodinv.training.likeness import Embed, identity_loss
+from oodinv.training.optimising import numbers
 from oodinv.training.perceptual import VGG19Features, perceptual_terms, read_vgg19
 from oodinv.training.structure import FeatureNetwork, feature_distance, keep_where, structure_loss
 
@@ -80,13 +81,13 @@ def image_terms(
     image, target = image.float(), target.detach()
     # Mean of the weighted pixels, so that the level of the weight does not matter.
     square = ((image - target).square() * weight).mean() / weight.mean().clamp_min(1e-3)
-    total, values = weights.square * square, {"square": square.item()}
+    total, values = weights.square * square, {"square": square}
 
     def add(name: str, factor: float, term: Tensor) -> None:
         nonlocal total
-        total, values[name] = total + factor * term, term.item()
+        total, values[name] = total + factor * term, term
 
-    seen = keep_where(image, target, weight) if (weight < 1).any() else image
+    seen = keep_where(image, target, weight)
     if networks.vgg is not None and (weights.perceptual or weights.style):
         terms = perceptual_terms(networks.vgg, seen, target)
         add("perceptual", weights.perceptual, terms.perceptual)
@@ -97,4 +98,4 @@ def image_terms(
             add("features", weights.perceptual, feature_distance(networks.features, seen, target))
     if networks.embed is not None and weights.identity:
         add("identity", weights.identity, identity_loss(networks.embed, seen, target))
-    return total, values
+    return total, numbers(values)

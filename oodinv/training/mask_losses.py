@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+_LEAST = 1e-6
+
 
 def balanced_cross_entropy(
     mask: Float[Tensor, "batch 1 height width"],
@@ -27,8 +29,11 @@ def balanced_cross_entropy(
         regions: Weights in [0, 1]; what no region holds is not looked at.
         balance: In [0, 1].
     """
-    # Clamped: half-covered pixels and a mask of exactly 0 or 1 would give infinite terms.
-    entropy = F.binary_cross_entropy(mask.float().clamp(1e-4, 1 - 1e-4), truth.clamp(0, 1), reduction="none")
+    # Clamped, since a mask of exactly 0 or 1 would give terms without bound; but the gradient goes past the clamp,
+    # which would take it just where the mask is most certain of what is wrong.
+    mask = mask.float()
+    bounded = mask + (mask.clamp(_LEAST, 1 - _LEAST) - mask).detach()
+    entropy = F.binary_cross_entropy(bounded, truth.clamp(0, 1), reduction="none")
     total = weights = entropy.new_zeros(())
     for region in regions:
         area = region.mean()

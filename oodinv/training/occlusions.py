@@ -106,8 +106,12 @@ def _donors(
 ) -> Float[Tensor, "n 3 size size"]:
     """Another crop of the batch for each, or one of the photographs for half of them."""
     batch = len(crop)
+    if batch == 1 and photographs is not None:  # a crop alone has nothing but itself to give
+        return photographs[dice.choice(len(index), len(photographs)).to(photographs.device)].to(crop.device)
     others = (index + 1 + dice.choice(len(index), max(batch - 1, 1))) % batch
     donors = crop[others.to(crop.device)]
+    if batch == 1:  # upside down: in place, a piece of itself could not be seen
+        donors = donors.flip(2)
     if photographs is None:
         return donors
     chosen = photographs[dice.choice(len(index), len(photographs)).to(photographs.device)].to(crop.device)

@@ -1,10 +1,10 @@
 """Adam as StyleGAN2 uses it, and what else the trainings do to networks."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from oodinv.training.errors import TrainingError
 
@@ -52,3 +52,8 @@ def check_rates(rate: float, final_rate: float) -> None:
         raise TrainingError(f"rate must be a number above 0, got {rate}")
     if not (math.isfinite(final_rate) and final_rate >= 0):
         raise TrainingError(f"final_rate must be a number of at least 0, got {final_rate}")
+
+
+def numbers(values: Mapping[str, Tensor]) -> dict[str, float]:
+    """Scalars by name as numbers, in one transfer: each one would have a GPU wait for what it has been given."""
+    return dict(zip(values, torch.stack([value.detach().float() for value in values.values()]).tolist(), strict=True))

@@ -1,8 +1,10 @@
 """What a training does differently as one of several processes; alone, everything here does nothing.
 
 Convention: the processes hold equal networks. Each takes every n-th sample of the common batch, and gradients are
-averaged, which equals the whole batch in one process: a discriminator's minibatch statistics, too, are over the same
-groups when each share is a multiple of the group.
+averaged. Up to rounding that equals the whole batch in one process where a sample's loss depends on that sample alone,
+or on groups that a share holds whole, as a discriminator's minibatch statistics. A batch norm sees its own share only:
+its running statistics are averaged. Whatever a checkpoint holds must be equal in all processes, since the first one's
+is restored everywhere.
 """
 
 from collections.abc import Iterable, Mapping
@@ -57,6 +59,25 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     for g in gradients:
         g.copy_(flat[start : start + g.numel()].view_as(g))
         start += g.numel()
+
+
+def average_buffers(network: nn.Module) -> None:
+    """Replace a network's buffers of real numbers, a batch norm's statistics, by their means over the processes."""
+    if not _together():
+        return
+    for buffer in network.buffers():
+        if buffer.is_floating_point():
+            dist.all_reduce(buffer)
+            buffer /= world_size()
+
+
+def gather_rows(rows: Tensor) -> Tensor:
+    """The rows of all processes, in the order of the common batch; without gradient."""
+    if not _together():
+        return rows.detach()
+    parts = [torch.empty_like(rows) for _ in range(world_size())]
+    dist.all_gather(parts, rows.detach().contiguous())
+    return torch.stack(parts, dim=1).flatten(0, 1)
 
 
 def mean_over_ranks(values: Mapping[str, float]) -> dict[str, float]:

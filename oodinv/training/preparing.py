@@ -51,8 +51,8 @@ class Recipe:
     config: type
     """A frozen dataclass whose defaults are the recipe. `resolution(config)` pixels are read of the pictures."""
     build: Callable[[Any, Dataset, Inputs], Prepared]
-    size: Callable[[Any], int | None]
-    """Side of the crops that a configuration wants; None = as the pictures are."""
+    size: Callable[[Any, Inputs], int | None]
+    """Side of the crops that a configuration and its inputs want; None = as the pictures are."""
     inputs: tuple[str, ...] = ()
     """Names of the inputs it may be given."""
 

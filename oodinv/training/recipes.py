@@ -6,6 +6,7 @@ A training of one shape for all: `build` makes a trainer of configuration, pictu
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from oodinv.models.stylegan2 import GeneratorConfig
 from oodinv.training.data import Dataset
@@ -27,7 +28,7 @@ from oodinv.training.inverter_recipes import (
 from oodinv.training.latents import PortraitLatents
 from oodinv.training.preparing import Inputs, Prepared, Recipe
 from oodinv.training.trained import save_trained
-from oodinv.training.trained_parts import save_latents
+from oodinv.training.trained_parts import find_resolution, save_latents
 
 __all__ = ["RECIPES", "GeneratorRecipe", "Inputs", "Prepared", "Recipe", "build_generator", "recipe"]
 
@@ -62,17 +63,23 @@ def build_generator(config: GeneratorRecipe, data: Dataset, inputs: Inputs) -> P
     return Prepared(trainer=trainer, steps=trainer.steps, write=write)
 
 
+def _drawn(config: Any, inputs: Inputs) -> int:
+    """Side of what the generator draws: larger pictures are averaged down once, when they are first read."""
+    return find_resolution(inputs.folder("generator"))
+
+
 RECIPES: dict[str, Recipe] = {
-    "generator": Recipe(config=GeneratorRecipe, build=build_generator, size=lambda config: config.network.resolution),
-    # The generator says how large their pictures must be; larger ones are averaged down.
-    "encoder": Recipe(config=EncoderRecipe, build=build_encoder, size=lambda config: None, inputs=ENCODER_INPUTS),
+    "generator": Recipe(
+        config=GeneratorRecipe, build=build_generator, size=lambda config, inputs: config.network.resolution
+    ),
+    "encoder": Recipe(config=EncoderRecipe, build=build_encoder, size=_drawn, inputs=ENCODER_INPUTS),
     "decomposition": Recipe(
-        config=DecompositionRecipe, build=build_decomposition, size=lambda config: None, inputs=DECOMPOSITION_INPUTS
+        config=DecompositionRecipe, build=build_decomposition, size=_drawn, inputs=DECOMPOSITION_INPUTS
     ),
     "directions": Recipe(
-        config=DirectionsRecipe, build=build_directions, size=lambda config: None, inputs=DIRECTIONS_INPUTS
+        config=DirectionsRecipe, build=build_directions, size=lambda config, inputs: None, inputs=DIRECTIONS_INPUTS
     ),
-    "regressor": Recipe(config=RegressorRecipe, build=build_regressor, size=lambda config: config.resolution),
+    "regressor": Recipe(config=RegressorRecipe, build=build_regressor, size=lambda config, inputs: config.resolution),
 }
 
 

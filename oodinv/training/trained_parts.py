@@ -1,5 +1,6 @@
 """Parts of an inverter, from the folders that trainings leave or from bundles."""
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,26 @@ def find_generator(folder: Path) -> Generator:
         BundleError: The bundle is not as it says.
     """
     return _bundle(folder).model.generator if _is_bundle(folder) else load_generator(folder)
+
+
+def find_resolution(folder: Path) -> int:
+    """Side of a generator's images, from a training or a bundle, without reading its weights.
+
+    Raises:
+        TrainingError: The folder says none.
+    """
+    bundle = _is_bundle(folder)
+    path = folder / ("bundle.json" if bundle else "generator.json")
+    try:
+        told = json.loads(path.read_bytes())
+        return int((told if bundle else told["config"])["resolution"])
+    except FileNotFoundError as error:
+        raise TrainingError(
+            f"{folder} holds no trained generator: expected a bundle, or generator.json, which a training writes when "
+            "it has ended. Let it end, or name another folder"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{path} cannot be read: {str(error)[:200]}") from error
 
 
 def find_encoder(folder: Path) -> CropEncoder:

@@ -1,7 +1,7 @@
-"""Train each part of an inverter three times in processes of their own: undisturbed, killed, and resumed.
+"""Train a network three times in processes of their own: undisturbed, killed, and resumed.
 
-Run as `python -m killed_trainings FOLDER`; writes `FOLDER/KIND/undisturbed` and `FOLDER/KIND/killed`. Children are
-forked before anything is computed, so that torch is imported once.
+Run as `python -m killed_trainings FOLDER KIND…`; writes `FOLDER/KIND/undisturbed` and `FOLDER/KIND/killed`. Children
+are forked before anything is computed, so that torch is imported once.
 """
 
 import os
@@ -18,12 +18,14 @@ from oodinv.models.stylegan2 import Generator
 from oodinv.training.data import Dataset
 from oodinv.training.decomposition import DecompositionTrainer, DecompositionTraining
 from oodinv.training.encoder import EncoderTrainer, EncoderTraining
+from oodinv.training.generator import GeneratorTrainer, GeneratorTraining
 from oodinv.training.latents import Latents, PortraitLatents
 from oodinv.training.loop import LoopOptions, Trainer, run_training
+from oodinv.training.phases import Phase
 from oodinv.training.regressor import RegressorConfig, RegressorTrainer, RegressorTraining
 
 STEPS, SAVE_EVERY, KILLED_AFTER = 25, 5, 8
-KINDS = ("encoder", "decomposition", "regressor")
+KINDS = ("encoder", "decomposition", "regressor", "generator")
 OPTIONS = LoopOptions(save_every=SAVE_EVERY, log_every=1, grid_every=1000, progress=False)
 
 
@@ -57,6 +59,11 @@ def make(kind: str) -> Trainer:
         return DecompositionTrainer(
             data, model, model.decomposition.config, DecompositionTraining(images=2 * STEPS, batch=2, ema_images=20.0)
         )
+    if kind == "generator":
+        # Killed where it has grown, and the adversary and its regularisers have begun.
+        phases = (Phase(resolution=16, images=12), Phase(resolution=32, images=4 * STEPS - 12, adversarial=0.5))
+        training = GeneratorTraining(phases=phases, batch=4, r1_every=4, path_every=3, ada_images=400.0)
+        return GeneratorTrainer(data, GENERATOR, training)
     return RegressorTrainer(
         data,
         RegressorConfig(labels=("smile", "age"), resolution=32, widths=(8, 8)),
@@ -109,13 +116,13 @@ def disturb(kind: str, folder: Path) -> None:
     assert ended(in_a_child(kind, folder)) == 0
 
 
-def main(folder: Path) -> None:
-    """All kinds."""
-    for kind in KINDS:
+def main(folder: Path, kinds: list[str]) -> None:
+    """One kind after the other."""
+    for kind in kinds:
         undisturbed = in_a_child(kind, folder / kind / "undisturbed")
         disturb(kind, folder / kind / "killed")
         assert ended(undisturbed) == 0
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

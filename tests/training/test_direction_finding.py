@@ -37,6 +37,19 @@ def test_a_response_is_the_mean_change_against_strength_zero():
     torch.testing.assert_close(response.gain, torch.tensor([1.0, 2.0]))
 
 
+def test_faces_that_are_known_are_not_drawn_again():
+    asked, w = [], torch.rand(5, 3)
+
+    def measure(x):
+        asked.append(x)
+        return 2 * x
+
+    direction = torch.tensor([1.0, 0.0, 0.0])
+    anew = measure_response(measure, w, direction, (-1.0, 1.0))
+    known = measure_response(measure, w, direction, (-1.0, 1.0), 2 * w)
+    assert torch.equal(anew.moved, known.moved) and len(asked) == 3 + 2
+
+
 def test_directions_are_combined_until_each_moves_its_own_attribute_only():
     torch.manual_seed(0)
     directions = {"smile": torch.randn(6), "age": torch.randn(6), "yaw": torch.randn(6)}

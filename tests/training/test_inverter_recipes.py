@@ -28,6 +28,7 @@ from oodinv.training.trained_parts import (
     find_encoder,
     find_generator,
     find_latents,
+    find_resolution,
     save_latents,
 )
 
@@ -117,6 +118,18 @@ def test_inputs_that_would_not_be_used_are_refused(portraits, chain, tmp_path):
     dry = EncoderRecipe(training=EncoderTraining(occluded_share=0.0))
     with pytest.raises(TrainingError, match=r"photographs would not be used, since training\.occluded_share is 0"):
         RECIPES["encoder"].build(dry, portraits, Inputs(folders={"photographs": tmp_path}))
+
+
+def test_pictures_are_read_at_the_size_the_generator_draws(chain, tmp_path):
+    for kind in ("encoder", "decomposition"):
+        assert RECIPES[kind].size(CONFIGS[kind], Inputs(folders=chain)) == 32
+    write_tiny_bundle(tmp_path / "bundle")
+    assert find_resolution(tmp_path / "bundle") == 32
+    with pytest.raises(TrainingError, match="holds no trained generator"):
+        find_resolution(tmp_path)
+    (tmp_path / "generator.json").write_text("{}")
+    with pytest.raises(TrainingError, match=r"generator\.json cannot be read"):
+        find_resolution(tmp_path)
 
 
 def test_levels_default_to_the_finest_that_both_have(chain):

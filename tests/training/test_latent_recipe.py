@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from oodinv.training.averaging import average_into
 from oodinv.training.deltas import active_layers, delta_norms, hold_back
 from oodinv.training.latent_critic import CodePool, LatentDiscriminator, latent_r1
 
@@ -44,6 +45,16 @@ def test_the_pool_fills_up_first_and_then_gives_old_codes_for_new_ones():
     assert 0 < old <= 4 and len(pool.codes) == 4 and pool.codes.min() >= 10
     exchanged = sum(a != 10 + step for step in range(50) for a in given[4 * step : 4 * step + 4, 0].tolist())
     assert 60 < exchanged < 140  # a coin each
+
+
+def test_an_average_of_all_tensors_at_once_is_that_of_each():
+    torch.manual_seed(0)
+    ours, theirs = (torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)) for _ in range(2))
+    expected = [
+        a.detach().clone().lerp_(b.detach(), 0.3) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True)
+    ]
+    average_into(ours.requires_grad_(False), theirs, 0.7)
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), expected, strict=True))
 
 
 def test_nothing_of_the_batch_is_lost_or_invented():

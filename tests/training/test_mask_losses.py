@@ -80,3 +80,11 @@ def test_a_small_accessory_counts_as_much_as_a_large_one():
     masks = torch.full((2, 1, 10, 10), 0.0)
     covers = torch.cat([halves(0.02)[0], halves(0.5)[0]])
     assert overlap_loss(masks, covers, torch.ones_like(covers)).item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("certain", "truth"), [(1e-5, 1.0), (1 - 1e-5, 0.0), (0.0, 1.0), (1.0, 0.0)])
+def test_a_mask_that_is_certain_of_what_is_wrong_is_pulled_back(certain, truth):
+    mask = torch.full((1, 1, 2, 2), certain, requires_grad=True)
+    everywhere = torch.ones(1, 1, 2, 2)
+    balanced_cross_entropy(mask, truth * everywhere, [everywhere], balance=0.5).backward()
+    assert torch.isfinite(mask.grad).all() and (mask.grad * (1 if truth == 0 else -1) > 1e4).all()

@@ -13,7 +13,7 @@ def crops(batch=3, size=32):
     return torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**31))
 def test_outside_the_alpha_nothing_changes_and_everything_stays_in_range(seed):
     crop = crops()
@@ -113,3 +113,11 @@ def test_pieces_come_from_photographs_where_these_are_given():
 def donors_seen(crop, photographs):
     dice = Dice(torch.Generator().manual_seed(11), crop.device)
     return _donors(crop, torch.arange(8).repeat(8) % 8, dice, photographs).gt(0).float().mean().item()
+
+
+def test_a_crop_alone_gives_nothing_to_itself():
+    crop, rng = crops(1), torch.Generator().manual_seed(0)
+    photographs = torch.zeros(2, 3, 32, 32)
+    index = torch.zeros(16, dtype=torch.int64)
+    assert (_donors(crop, index, Dice(rng, crop.device), photographs) == 0).all()
+    assert not torch.equal(_donors(crop, index, Dice(rng, crop.device), None), crop.expand(16, -1, -1, -1))

@@ -18,6 +18,8 @@ import numpy as np, torch
 import torch.distributed as dist
 from oodinv.training import parallel
 from oodinv.training.errors import TrainingError
+from oodinv.training.journal import Means
+from oodinv.training.latent_critic import CodePool
 folder, rank = Path(sys.argv[1]), int(sys.argv[2])
 dist.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
 layer = torch.nn.Linear(2, 1)
@@ -28,7 +30,20 @@ try:
     refusal = ""
 except TrainingError as error:
     refusal = str(error)
+norm = torch.nn.BatchNorm1d(2)
+norm.running_mean.fill_(4.0 * rank)
+parallel.average_buffers(norm)
+means = Means()
+means.add({"loss": 2.0 * rank})
+means.add({"loss": 4.0 * rank, "rare": 1.0})
+rows = parallel.gather_rows(torch.tensor([[rank], [rank + 2]]))
+pool, rng = CodePool(3, 1), torch.Generator().manual_seed(0)
+for step in range(5):
+    taken = parallel.own_rows(pool.exchange(parallel.gather_rows(torch.tensor([[10.0 * step + rank]])), rng))
 told = {
+    "norm": norm.running_mean.tolist(), "tracked": norm.num_batches_tracked.item(),
+    "means": means.over_ranks().state(), "gathered": rows.flatten().tolist(),
+    "pool": pool.codes.flatten().tolist(), "taken": len(taken),
     "weight": layer.weight.grad.tolist(), "bias": layer.bias.grad.tolist(),
     "share": parallel.own_share(np.arange(6)).tolist(), "rows": parallel.own_rows(torch.arange(6)).tolist(),
     "mean": parallel.mean_over_ranks({"loss": float(rank)}),
@@ -61,6 +76,13 @@ def test_gradients_and_numbers_are_means_over_both(two):
 def test_a_batch_is_shared_without_rest_and_twice_seen(two):
     assert [told["share"] for told in two] == [told["rows"] for told in two] == [[0, 2, 4], [1, 3, 5]]
     assert all("2 workers need a batch they can share equally, got 5" in told["refusal"] for told in two)
+
+
+def test_what_a_checkpoint_holds_is_equal_in_both(two):
+    assert [told["norm"] for told in two] == [[2.0, 2.0]] * 2 and two[0]["tracked"] == 0
+    assert [told["means"] for told in two] == [{"loss": [3.0, 2], "rare": [1.0, 1]}] * 2
+    assert [told["gathered"] for told in two] == [[0, 1, 2, 3]] * 2
+    assert two[0]["pool"] == two[1]["pool"] and len(two[0]["pool"]) == 3 and two[0]["taken"] == 1
 
 
 def test_what_one_decides_all_do(two):
