@@ -14,6 +14,7 @@ from oodinv.cluster.pulse import ClusterLost
 from oodinv.cluster.session import ray_session
 from oodinv.errors import describe
 from oodinv.training import parallel
+from oodinv.training.atomic import write_whole
 from oodinv.training.errors import TrainingError
 from oodinv.training.following import following
 from oodinv.training.job import TrainingJob, run_job
@@ -95,7 +96,7 @@ def _device(asked: str, workers: int, gpus: float) -> str:
 
 
 def _whole(path: Path) -> Path:
-    """Workers have another working directory; what is no path here may be a bundle's name."""
+    """Workers have another working directory; what is not there is told as it was given."""
     return path.absolute() if path.exists() else path
 
 
@@ -135,9 +136,7 @@ def _work(config: dict[str, Any]) -> None:
         torch.set_num_threads(1)
     result = run_job(replace(job, options=replace(job.options, progress=False)))
     if parallel.rank() == 0:
-        temporary = job.out / f"{_RESULT}.tmp"
-        temporary.write_text(json.dumps(asdict(result) | {"checkpoint": str(result.checkpoint)}))
-        os.replace(temporary, job.out / _RESULT)
+        write_whole(job.out / _RESULT, json.dumps(asdict(result) | {"checkpoint": str(result.checkpoint)}).encode())
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """A training's curves and grids for TensorBoard."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,36 @@ logger = logging.getLogger(__name__)
 class TensorBoard:
     """Listens to a training; writes event files into a folder."""
 
-    def __init__(self, writer: Any):
-        self._writer = writer
+    def __init__(self, open_writer: Callable[[], Any]):
+        """Nothing is opened before there is something to write: by then the training has its folder to itself.
+
+        Args:
+            open_writer: Gives a `SummaryWriter`.
+        """
+        self._open, self._opened = open_writer, None
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Add a point to each curve."""
+        writer = self._writer()
         for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
-        self._writer.flush()
+            writer.add_scalar(name, value, step)
+        writer.flush()
 
     def sheet(self, step: int, picture: UInt8[np.ndarray, "height width 3"]) -> None:
         """Add a picture."""
-        self._writer.add_image("samples", picture, step, dataformats="HWC")
-        self._writer.flush()
+        writer = self._writer()
+        writer.add_image("samples", picture, step, dataformats="HWC")
+        writer.flush()
 
     def close(self) -> None:
-        """Finish the file."""
-        self._writer.close()
+        """Finish the file, if there is one."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def _writer(self) -> Any:
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
 
 
 def tensorboard(folder: Path, *, step: int = 0) -> TensorBoard | None:
@@ -38,7 +51,7 @@ def tensorboard(folder: Path, *, step: int = 0) -> TensorBoard | None:
 
     Args:
         folder: Of the event files.
-        step: Steps done: points after it, of a run that was killed, are no longer shown; 0 = a new training.
+        step: Steps done: points after it, of a run that was killed, are no longer shown.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -48,4 +61,4 @@ def tensorboard(folder: Path, *, step: int = 0) -> TensorBoard | None:
             "pip install 'oodinv[train]' brings it"
         )
         return None
-    return TensorBoard(SummaryWriter(str(folder), purge_step=step + 1 if step else None))
+    return TensorBoard(lambda: SummaryWriter(str(folder), purge_step=step + 1))

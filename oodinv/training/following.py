@@ -65,6 +65,7 @@ class Follower:
                 values = json.loads(line)
                 step = int(values.pop("step"))
                 values.pop("time", None)
+                values.pop("partial", None)
                 yield step, values
 
     def _state(self) -> tuple[int, int]:

@@ -7,8 +7,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from oodinv.models.encoding import CropEncoder
-
 Embed = Callable[[Tensor], Tensor]
 """Crops in [-1, 1] to vectors [batch, dim]; its weights must be frozen and in evaluation mode."""
 
@@ -18,14 +16,9 @@ def identity_loss(
 ) -> Float[Tensor, ""]:
     """Mean of 1 - cosine between the embeddings; the target gets no gradient. 0 = the same direction, 2 = opposite.
 
-    `IdentityNetwork.embed` (ArcFace, IR-SE-50) where its weights are given, else one of the functions below, which
-    know less of who somebody is: the penultimate features of the attribute regressor, or the encoder's styles.
+    `IdentityNetwork.embed` (ArcFace, IR-SE-50) where its weights are given, else the attribute regressor's
+    `embed`, which knows less of who somebody is.
     """
     with torch.no_grad():
         wanted = embed(target).float()
     return (1 - F.cosine_similarity(embed(image).float(), wanted, dim=1)).mean()
-
-
-def encoder_embedding(encoder: CropEncoder) -> Embed:
-    """A frozen encoder's offsets from the mean style, all layers as one vector."""
-    return lambda image: encoder(image).delta_w.flatten(1)

@@ -5,7 +5,6 @@ something pasted over, so that an accessory that stays is not read as a changed 
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from oodinv.training import parallel
+from oodinv.training.atomic import write_whole
 from oodinv.training.averaging import average_into, ema_decay
 from oodinv.training.data import Dataset, pick
 from oodinv.training.errors import TrainingError
@@ -112,10 +112,7 @@ class AttributeRegressor(nn.Module):
         """Write one safetensors file that says its own shape; into a folder as `regressor.safetensors`."""
         path = path / _FILE if path.is_dir() else path
         state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.state_dict().items()}
-        data = safetensors.torch.save(state, metadata={"regressor": json.dumps(asdict(self.config))})
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
+        write_whole(path, safetensors.torch.save(state, metadata={"regressor": json.dumps(asdict(self.config))}))
 
     @classmethod
     def load(cls, path: Path) -> "AttributeRegressor":

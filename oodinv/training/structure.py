@@ -1,8 +1,8 @@
 """What stands in for VGG where its weights are not at hand: edges, and the features of a network of one's own.
 
 The stated alternative to the perceptual loss is `structure_loss` (multi-scale L1 of colours and of Sobel gradients)
-plus, where a feature network is given, `feature_distance` on it: the frozen encoder when a decomposition is trained,
-the generator's discriminator or nothing when an encoder is. Nothing stands in for the style loss.
+plus, where a feature network is given, `feature_distance` on it: the frozen encoder when a decomposition is trained.
+Nothing stands in for the style loss.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from oodinv.models.discriminator import Discriminator
 from oodinv.models.encoding import CropEncoder
 from oodinv.training.losses import multiscale_l1
 
@@ -65,19 +64,6 @@ def feature_distance(
 def encoder_features(encoder: CropEncoder) -> FeatureNetwork:
     """The backbone's activations of a frozen encoder, finest first."""
     return lambda image: list(encoder(image).feature_maps.values())
-
-
-def discriminator_features(discriminator: Discriminator) -> FeatureNetwork:
-    """The activations after each block of a frozen discriminator."""
-
-    def features(image: Tensor) -> list[Tensor]:
-        x, maps = discriminator.from_rgb(image), []
-        for block in discriminator.blocks:
-            x = block(x)
-            maps.append(x)
-        return maps
-
-    return features
 
 
 def keep_where(

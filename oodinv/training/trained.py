@@ -1,7 +1,6 @@
 """What a training leaves: weights as safetensors, and beside them the network's shape as JSON."""
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from oodinv.models.stylegan2 import Generator, GeneratorConfig
+from oodinv.training.atomic import write_whole
 from oodinv.training.errors import TrainingError
 
 
@@ -25,8 +25,8 @@ def save_trained(folder: Path, *, kind: str, config: Any, network: nn.Module) ->
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
-    _replace(folder / f"{kind}.safetensors", safetensors.torch.save(state))
-    _replace(folder / f"{kind}.json", json.dumps({"kind": kind, "config": asdict(config)}, indent=1).encode())
+    write_whole(folder / f"{kind}.safetensors", safetensors.torch.save(state))
+    write_whole(folder / f"{kind}.json", json.dumps({"kind": kind, "config": asdict(config)}, indent=1).encode())
 
 
 def read_trained(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -60,9 +60,3 @@ def load_generator(folder: Path) -> Generator:
     except (TypeError, ValueError, RuntimeError) as error:
         raise TrainingError(f"the trained generator in {folder} does not fit its shape: {str(error)[:300]}") from error
     return generator.eval().requires_grad_(False)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)

@@ -37,3 +37,22 @@ def test_curves_and_pictures_are_read_back_as_they_were_written(tmp_path):
     read = EventAccumulator(str(tmp_path)).Reload()
     assert [(event.step, event.value) for event in read.Scalars("loss")] == [(10, 2.5), (20, 1.0)]
     assert [(image.step, image.width, image.height) for image in read.Images("samples")] == [(10, 12, 8)]
+
+
+def test_points_of_a_run_killed_before_its_first_checkpoint_are_replaced(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for values in ((1.0, 2.0, 3.0), (7.0,)):
+        board = tensorboard(tmp_path)
+        for step, value in enumerate(values, start=1):
+            board.scalars(10 * step, {"loss": value})
+        board.close()
+    read = EventAccumulator(str(tmp_path)).Reload()
+    assert [(event.step, event.value) for event in read.Scalars("loss")] == [(10, 7.0)]
+
+
+def test_nothing_is_written_before_there_is_something_to_write(tmp_path):
+    pytest.importorskip("tensorboard")
+    tensorboard(tmp_path / "curves").close()
+    assert not (tmp_path / "curves").exists()

@@ -103,7 +103,7 @@ def _clean(cache: Path) -> None:
     for left in cache.iterdir():
         if re.fullmatch(r"partial-\d+", left.name):
             shutil.rmtree(left, ignore_errors=True)
-        elif re.fullmatch(r"looked-at-.*\.\d+\.partial", left.name):
+        elif re.fullmatch(r"looked-at-.*\.\d+\.(partial|tmp)", left.name):
             left.unlink(missing_ok=True)
 
 

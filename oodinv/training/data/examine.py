@@ -6,7 +6,6 @@ and not at every start.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 from tqdm import tqdm
 
+from oodinv.training.atomic import write_whole
 from oodinv.training.data.listing import Listing, Record
 from oodinv.training.data.pictures import few_threads
 from oodinv.training.data.pieces import BrokenPicture, decode, side_of
@@ -119,10 +119,8 @@ def remember(listing: Listing, cache: Path, verdicts: list[Verdict]) -> None:
         (record.name, verdict.crop_hash, verdict.all_hash, verdict.side, verdict.problem)
         for record, verdict in zip(listing.records, verdicts, strict=True)
     ]
-    path = _path(listing, cache)
-    temporary = path.with_suffix(f".{os.getpid()}.partial")
-    temporary.write_text(json.dumps({"version": _VERSION, "files": _files(listing), "samples": samples}))
-    os.replace(temporary, path)
+    told = {"version": _VERSION, "files": _files(listing), "samples": samples}
+    write_whole(_path(listing, cache), json.dumps(told).encode())
 
 
 def _path(listing: Listing, cache: Path) -> Path:

@@ -33,7 +33,6 @@ class Record:
     seed: int | None = None
     kind: str = ""
     design: str = ""
-    background: str = ""
     labels: Mapping[str, float] = field(default_factory=dict)
     params: tuple[float, ...] | None = None
     landmarks: tuple[tuple[float, float], ...] | None = None

@@ -101,11 +101,6 @@ class JoinedPictures:
         return self.parts[0].read(rows) if found is None else found
 
 
-def join(parts: Sequence[Pictures]) -> Pictures:
-    """One source of several."""
-    return parts[0] if len(parts) == 1 else JoinedPictures(parts=tuple(parts))
-
-
 def few_threads() -> ThreadPoolExecutor:
     """The threads of this process that decode pictures."""
     return _threads(os.getpid())

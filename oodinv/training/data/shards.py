@@ -96,7 +96,6 @@ def _record(folder: Path, shard: Path, key: str, members: Mapping[str, Piece], n
             seed=None if facts.get("seed") is None else int(facts["seed"]),
             kind=str(facts.get("kind") or ""),
             design=str(facts.get("design") or ""),
-            background=str(facts.get("background") or ""),
             labels=_numbers(facts.get("labels", {}), folder / name),
             params=None if params is None else tuple(float(value) for value in params),
             landmarks=None if marks is None else tuple((float(x), float(y)) for x, y in marks),
