@@ -7,6 +7,7 @@ from pathlib import Path
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.evaluation.counterfactuals import LEAST_MOVED
+from oodinv.evaluation.generator import SWD_PICTURES
 from oodinv.evaluation.independence import fact, independence
 from oodinv.evaluation.judges import Judges
 from oodinv.evaluation.pictures import CEILING_DB
@@ -70,7 +71,8 @@ def make_protocol(
     )
     facts["generator"] = (
         f"first {settings.generator_count} crops without accessory, as many drawn with seed {settings.seed}, no "
-        "truncation; sliced Wasserstein x 1000: 128 patches of 7x7 for each picture and level, 4 x 128 directions"
+        f"truncation; sliced Wasserstein x 1000, of the first {min(SWD_PICTURES, settings.generator_count)}: 128 "
+        "patches of 7x7 for each picture and level, 4 x 128 directions"
     )
     for name in ("lpips", "inception", "regressor", "detector"):
         given = getattr(judges, name) is not None
