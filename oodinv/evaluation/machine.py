@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,7 +31,7 @@ def machine_facts(device: str) -> dict[str, str]:
 @contextmanager
 def without_tf32() -> Iterator[None]:
     """Real float32 within: CUDA otherwise rounds what goes into convolutions to 10 bits of mantissa (TF32)."""
-    places = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    places: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
     before = [place.allow_tf32 for place in places]
     for place in places:
         place.allow_tf32 = False

@@ -65,8 +65,9 @@ def measure_reconstruction(
         if found is not None and there is not None:
             # Where the photo's own face is not found either, a missing one says nothing.
             failed = failed | (there & ~found)
-            value = np.where(there, found.astype(float), np.nan)
-            measured[Quantity(SECTION, "whole", method, "face_found")] = (value, failed)
+            measured[Quantity(SECTION, "whole", method, "face_found")] = (
+                np.where(there, found.astype(float), np.nan), failed,
+            )  # fmt: skip
         kept = identity_kept(inverter, crop, image, failed)
         if kept is not None:
             measured[Quantity(SECTION, "whole", method, "identity")] = (kept, failed)
