@@ -87,7 +87,8 @@ def make_protocol(
 def _dataset(folder: Path | None, data: Dataset, settings: Settings) -> str:
     used = len(data) if settings.count is None else min(settings.count, len(data))
     kinds = sorted({kind for kind in data.kinds if kind})
-    parts = [f"first {used} of {len(data)} crops of {data.size} px"]
+    total = "" if settings.count is not None else f" of {len(data)}"  # with a count, no more was looked at
+    parts = [f"first {used}{total} crops of {data.size} px"]
     parts += [f"split {split}" for split in _split(folder)]
     parts.append(f"accessories {', '.join(kinds)}" if kinds else "no accessories known")
     parts.append("true masks" if data.has_masks else "no masks")

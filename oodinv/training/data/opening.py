@@ -24,6 +24,7 @@ def open_dataset(
     folders: Sequence[Path | str],
     *,
     size: int | None = None,
+    count: int | None = None,
     cache: Path | None = None,
     cache_gib: float = 16.0,
     max_broken_share: float = 0.01,
@@ -39,6 +40,7 @@ def open_dataset(
     Args:
         folders: At least one.
         size: Side of the crops in pixels; larger ones are averaged down. None: as they are in the first folder.
+        count: Only the first so many samples of each folder are looked at; None: all.
         cache: Folder for decoded crops; default: `cache/` beside the shards or images.
         cache_gib: Above this, decoded crops are not kept. GiB per folder.
         max_broken_share: More broken samples than this are an error.
@@ -58,6 +60,9 @@ def open_dataset(
         if size is None:
             size = _native_size(listing)
         place = cache if cache is not None else folder / CACHE
+        if count is not None and count < len(listing.records):
+            listing = replace(listing, records=listing.records[:count])
+            place = place / f"first-{count}"  # what is kept of the whole folder stays
         verdicts, layers = examined(listing, size, place, most_bytes=round(cache_gib * 2**30), progress=progress)
         parts.append(_selected(listing, verdicts, layers, size, seen, max_broken_share))
     joined = join_datasets(parts)
