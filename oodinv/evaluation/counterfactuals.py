@@ -63,8 +63,8 @@ def measure_edits(
 ) -> None:
     """Mean absolute error inside the accessory, on the face, on the background and on the whole.
 
-    In the crop for every composition and for the photo left as it was; put back into a photo of 1, 2, 4 … times the
-    crop's side for `replace` and `residual`.
+    In the crop for every composition, put back into a photo of 1, 2, 4 … times the crop's side for `replace` and
+    `residual`, and in both for the photo left as it was.
 
     Args:
         inverter: Of the bundle.
@@ -103,6 +103,7 @@ def measure_edits(
             for scale in scales:
                 truth, accessory, silhouette = data.counterfactual(change.name, index, scale * size)
                 regions = _regions(accessory, silhouette)
+                _add(f"{scale}x", UNEDITED, photos[scale], truth, regions, groups, tally)
                 for mode in MODES:
                     composed = into_photos(photos[scale], inversion, edited, scale, mode)
                     _add(f"{scale}x", mode, composed, truth, regions, groups, tally)

@@ -84,6 +84,9 @@ def evaluate(
 ) -> Evaluation:
     """Measure bundles on datasets, batch by batch; memory does not grow with the dataset.
 
+    Distances between sets keep what they compare: patches of `generator.SWD_PICTURES` pictures at most, and 16 KiB of
+    Inception's features for each picture drawn and each crop.
+
     Args:
         bundles: By the names of their columns; fixed noise.
         datasets: By the names of their tables. Without masks, what needs the truth is absent.

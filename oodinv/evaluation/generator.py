@@ -19,6 +19,8 @@ from oodinv.metrics.sliced_wasserstein import COARSEST, Descriptors, sliced_wass
 from oodinv.training.data import Dataset
 
 SECTION = "generator"
+SWD_PICTURES = 2_000
+"""Of each set at most: their patches stay in memory until the end, 75 KiB for each picture and level."""
 
 
 def measure_generator(
@@ -35,7 +37,8 @@ def measure_generator(
         inverter: Of the bundle; its generator has its mapping.
         data: Crops; those with an accessory are left out where that is known.
         judges: Inception or none.
-        settings: `generator_count`, `batch` and `seed` count. A picture that is not finite is replaced by grey, which
+        settings: `generator_count`, `batch` and `seed` count; the sliced Wasserstein distance is that of the first
+            `SWD_PICTURES` at most. A picture that is not finite is replaced by grey, which
             costs distance, and counted as failed.
         tally: Where the numbers go.
         on_batch: Called with the pictures done.
@@ -60,9 +63,9 @@ def measure_generator(
         )
         pictures, crops = as_written(raw), data.crops(bare[start:stop], size)
         pictures[torch.from_numpy(failed)] = 0
-        if size >= COARSEST:
-            drawn.add(pictures)
-            real.add(crops)
+        if size >= COARSEST and start < SWD_PICTURES:
+            drawn.add(pictures[: SWD_PICTURES - start])
+            real.add(crops[: SWD_PICTURES - start])
         if judges.inception is not None:
             device = next(judges.inception.parameters()).device
             for kept, images in zip(features, (pictures, crops), strict=True):
@@ -71,8 +74,9 @@ def measure_generator(
     if count and size >= COARSEST:
         distances = sliced_wasserstein(drawn, real, seed=settings.seed)
         for side, value in distances.items():
-            tally.set(Quantity(SECTION, str(side), "drawn", "swd"), ALL, value, count)
-        tally.set(Quantity(SECTION, "whole", "drawn", "swd"), ALL, float(np.mean(list(distances.values()))), count)
+            tally.set(Quantity(SECTION, str(side), "drawn", "swd"), ALL, value, drawn.count)
+        mean = float(np.mean(list(distances.values())))
+        tally.set(Quantity(SECTION, "whole", "drawn", "swd"), ALL, mean, drawn.count)
     if judges.inception is not None and count > 1:
         a, b = (torch.cat(kept) for kept in features)
         tally.set(Quantity(SECTION, "whole", "drawn", "fid"), ALL, frechet_distance(a, b), count)

@@ -17,6 +17,7 @@ from oodinv.evaluation.tally import Groups, Quantity, Tally
 from oodinv.metrics.binned_auroc import BinnedAuroc, auroc_per_image
 from oodinv.metrics.blurred_error import blurred_error
 from oodinv.metrics.calibration import Calibration, Reliability
+from oodinv.metrics.iou import iou
 
 SECTION = "mask"
 MASK, ERROR, EVERYTHING, BACKGROUND = "mask", "error map", "everything", "true background"
@@ -66,9 +67,9 @@ class MaskMeasure:
                 score = tensor[:, 0].numpy()
                 values = {"auroc_image": auroc_per_image(np.nan_to_num(score), truth, counted)}
                 if method == ERROR:
-                    values |= {f"iou@{t:g}": _iou(2 * score > t, truth, counted) for t in _THRESHOLDS}
+                    values |= {f"iou@{t:g}": iou(2 * score > t, truth, counted) for t in _THRESHOLDS}
                 else:
-                    values["iou"] = _iou(score > 0.5, truth, counted)
+                    values["iou"] = iou(score > 0.5, truth, counted)
                 bad = failed if method in (MASK, ERROR) else np.zeros_like(failed)
                 for metric, value in values.items():
                     measured[Quantity(SECTION, region, method, metric)] = (np.where(bad, np.nan, value), bad)
@@ -105,10 +106,3 @@ class MaskMeasure:
         """The mask's reliability curve."""
         pool = self._pools.get((region, MASK, group))
         return None if pool is None else pool.calibration.reliability()
-
-
-def _iou(mask: np.ndarray, truth: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Per image; NaN where there is nothing to find, 0 where nothing of it was found."""
-    ours, true = mask & counted, truth & counted
-    both, either = (ours & true).sum(axis=(1, 2)), (ours | true).sum(axis=(1, 2))
-    return np.where(true.any(axis=(1, 2)), both / np.maximum(either, 1), np.nan)

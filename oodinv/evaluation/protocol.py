@@ -7,6 +7,7 @@ from pathlib import Path
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.evaluation.counterfactuals import LEAST_MOVED
+from oodinv.evaluation.generator import SWD_PICTURES
 from oodinv.evaluation.independence import fact, independence
 from oodinv.evaluation.judges import Judges
 from oodinv.evaluation.pictures import CEILING_DB
@@ -70,7 +71,8 @@ def make_protocol(
     )
     facts["generator"] = (
         f"first {settings.generator_count} crops without accessory, as many drawn with seed {settings.seed}, no "
-        "truncation; sliced Wasserstein x 1000: 128 patches of 7x7 for each picture and level, 4 x 128 directions"
+        f"truncation; sliced Wasserstein x 1000, of the first {min(SWD_PICTURES, settings.generator_count)}: 128 "
+        "patches of 7x7 for each picture and level, 4 x 128 directions"
     )
     for name in ("lpips", "inception", "regressor", "detector"):
         given = getattr(judges, name) is not None
@@ -85,7 +87,8 @@ def make_protocol(
 def _dataset(folder: Path | None, data: Dataset, settings: Settings) -> str:
     used = len(data) if settings.count is None else min(settings.count, len(data))
     kinds = sorted({kind for kind in data.kinds if kind})
-    parts = [f"first {used} of {len(data)} crops of {data.size} px"]
+    total = "" if settings.count is not None else f" of {len(data)}"  # with a count, no more was looked at
+    parts = [f"first {used}{total} crops of {data.size} px"]
     parts += [f"split {split}" for split in _split(folder)]
     parts.append(f"accessories {', '.join(kinds)}" if kinds else "no accessories known")
     parts.append("true masks" if data.has_masks else "no masks")

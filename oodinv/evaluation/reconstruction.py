@@ -41,9 +41,10 @@ def measure_reconstruction(
         inversion: Of it.
         regions: Weights by name; the whole crop is always measured.
         inverter: For its identity network.
-        judges: What else there is.
+        judges: What else there is. A face that is not found counts where the photo's own one is.
     """
     measured: Measured = {}
+    there = judges.faces(crop)
     scales = largest_num_scales(crop.shape[-1])
     for method, raw in outputs(inversion).items():
         image, failed = as_written(raw), ~is_finite(raw).numpy()
@@ -61,9 +62,12 @@ def measure_reconstruction(
             distance = judges.lpips(image.to(device), crop.to(device)).cpu().numpy()
             measured[Quantity(SECTION, "whole", method, "lpips")] = (np.where(failed, np.nan, distance), failed)
         found = judges.faces(image)
-        if found is not None:
-            failed = failed | ~found
-            measured[Quantity(SECTION, "whole", method, "face_found")] = (found.astype(float), failed)
+        if found is not None and there is not None:
+            # Where the photo's own face is not found either, a missing one says nothing.
+            failed = failed | (there & ~found)
+            measured[Quantity(SECTION, "whole", method, "face_found")] = (
+                np.where(there, found.astype(float), np.nan), failed,
+            )  # fmt: skip
         kept = identity_kept(inverter, crop, image, failed)
         if kept is not None:
             measured[Quantity(SECTION, "whole", method, "identity")] = (kept, failed)

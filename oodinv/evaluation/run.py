@@ -74,7 +74,7 @@ def run_evaluation(
     }
     names = short_names(datasets)
     opened = {
-        name: open_dataset([folder], cache=cache, progress=progress)
+        name: open_dataset([folder], count=settings.count, cache=cache, progress=progress)
         for name, folder in zip(names, datasets, strict=True)
     }
     judges = _with_overlaps(judges, networks.regressor, opened)

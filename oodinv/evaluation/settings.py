@@ -1,5 +1,6 @@
 """What is measured and on how much."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,6 +56,10 @@ class Settings:
             raise EvaluationError(f"count must be at least 1, got {self.count}")
         if 0 in self.strengths or len(set(self.strengths)) != len(self.strengths):
             raise EvaluationError(f"strengths must differ from 0 and from each other, got {list(self.strengths)}")
+        if not self.strengths or not all(map(math.isfinite, self.strengths)):
+            raise EvaluationError(f"strengths must be numbers, at least one, got {list(self.strengths)}")
+        if any(scale < 1 for scale in self.scales) or len(set(self.scales)) != len(self.scales):
+            raise EvaluationError(f"scales must be at least 1 and differ from each other, got {list(self.scales)}")
         unknown = sorted(set(self.parts) - set(PARTS))
         if unknown or not self.parts:
             raise EvaluationError(f"parts must be some of {', '.join(PARTS)}, got {unknown or 'none'}")

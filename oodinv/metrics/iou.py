@@ -1,13 +1,15 @@
 """Intersection over union of masks."""
 
-from jaxtyping import Float
-from torch import Tensor
+import numpy as np
+from jaxtyping import Bool, Float
 
 
 def iou(
-    mask: Float[Tensor, "batch 1 height width"], truth: Float[Tensor, "batch 1 height width"], threshold: float = 0.5
-) -> Float[Tensor, " batch"]:
-    """IoU per image of both masks cut at a threshold; NaN where both are empty."""
-    ours, true = mask > threshold, truth > threshold
-    both = (ours & true).sum(dim=(1, 2, 3)).float()
-    return both / (ours | true).sum(dim=(1, 2, 3)).float()
+    mask: Bool[np.ndarray, "batch height width"],
+    truth: Bool[np.ndarray, "batch height width"],
+    counted: Bool[np.ndarray, "batch height width"],
+) -> Float[np.ndarray, " batch"]:
+    """IoU of each image over the pixels that count; NaN where there is nothing to find, 0 where nothing was found."""
+    ours, true = mask & counted, truth & counted
+    both, either = (ours & true).sum(axis=(1, 2)), (ours | true).sum(axis=(1, 2))
+    return np.where(true.any(axis=(1, 2)), both / np.maximum(either, 1), np.nan)

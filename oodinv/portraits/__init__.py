@@ -25,7 +25,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oodinv.portraits.accessories import DESIGNS, HELD_OUT_KINDS, KINDS, TRAINING_KINDS
+    from oodinv.portraits.accessories import DESIGNS, HELD_OUT_KINDS, KINDS
     from oodinv.portraits.counterfactuals import counterfactual
     from oodinv.portraits.errors import PortraitsError
     from oodinv.portraits.packing import PackSummary, pack_dataset
@@ -41,7 +41,6 @@ __all__ = [
     "HELD_OUT_KINDS",
     "KINDS",
     "SPLIT_SEEDS",
-    "TRAINING_KINDS",
     "DatasetSummary",
     "NoOffscreenGl",
     "PackSummary",
@@ -65,7 +64,6 @@ _HOMES = {
     "HELD_OUT_KINDS": "accessories",
     "KINDS": "accessories",
     "SPLIT_SEEDS": "recipe",
-    "TRAINING_KINDS": "accessories",
     "DatasetSummary": "rendering",
     "NoOffscreenGl": "stage",
     "PackSummary": "packing",

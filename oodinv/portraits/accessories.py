@@ -159,7 +159,6 @@ DESIGNS: dict[str, Design] = {design.name: design for design in _ALL}
 KINDS: tuple[str, ...] = tuple(dict.fromkeys(design.kind for design in _ALL))
 HELD_OUT_KINDS: tuple[str, ...] = ("face_mask", "headphones")
 """Kinds of the test split alone."""
-TRAINING_KINDS: tuple[str, ...] = tuple(kind for kind in KINDS if kind not in HELD_OUT_KINDS)
 
 
 def designs_of(kind: str, split: Split | None = None) -> tuple[Design, ...]:

@@ -1,6 +1,5 @@
 """What lies over a photo and not in the scene: writing and patches of texture, with their exact alpha."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,9 +25,6 @@ class Overlay:
     """sRGB in [0, 1]."""
     alpha: UInt8[np.ndarray, "size size"]
     """255 hides the photo."""
-
-
-Maker = Callable[[int, Rng], Overlay]
 
 
 def lay_over(photo: UInt8[np.ndarray, "size size 3"], overlay: Overlay) -> UInt8[np.ndarray, "size size 3"]:

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ _BLOCK = 512  # of a tar archive
 _SHARD_END = 20 * _BLOCK
 _ABOUT_BYTES = 64 * 1024  # description and recipe
 _ROW_BYTES = 1_600  # of a sample in the table; parameters and landmarks hardly compress
+_LABEL_BYTES = 8  # of one label of one counterfactual in the table: a value and its place in a dictionary
+_COLUMN_BYTES = 512  # of a column's description in the table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,8 @@ def pack_dataset(
         progress: Show a bar on stderr.
 
     Raises:
-        PortraitsError: There is no whole dataset, the size or the limit does not fit, or the folder is another's.
+        PortraitsError: There is no whole dataset, the size or the limit does not fit, or the folder is another's. A
+            pack that came out larger than the limit is left without its description: it cannot be opened.
     """
     about = _read_about(dataset)
     if not 1 <= size <= about["crop_size"]:
@@ -65,16 +69,30 @@ def pack_dataset(
         raise PortraitsError(f"expected a quality from 1 to 100, got {quality}")
     wanted = {"packed": about["recipe"], "size": size, "max_mib": max_mib, "quality": quality}
     with claimed(out_dir, wanted):
-        budget = int(max_mib * 2**20) - _ABOUT_BYTES
+        # From here on it is no whole pack, until the description is there again.
+        (out_dir / "dataset.json").unlink(missing_ok=True)
+        columns = len(about["recipe"].get("counterfactuals", ())) * len(about["label_names"])
+        budget = int(max_mib * 2**20) - _ABOUT_BYTES - columns * _COLUMN_BYTES
         kept, facts = _fitting(dataset, about, size, quality, budget, progress=progress)
         if not kept:
             raise PortraitsError(f"{max_mib:g} MiB do not hold one sample of {size} pixels: allow more")
-        for number, start in enumerate(range(0, len(kept), _PER_SHARD)):
+        starts = range(0, len(kept), _PER_SHARD)
+        for number, start in enumerate(starts):
             write_shard(shard_path(out_dir, number), kept[start : start + _PER_SHARD])
+        for path in (out_dir / "shards").glob("*"):  # of a pack that held more
+            if path not in [shard_path(out_dir, number) for number in range(len(starts))]:
+                path.unlink()
         write_table(out_dir / "samples.parquet", facts)
         told = about | {"format": FORMAT, "crop_size": size, "count": len(kept)}
-        write_text(out_dir / "dataset.json", json.dumps(told, indent=1))
-    total = sum(path.stat().st_size for path in out_dir.rglob("*") if path.is_file())
+        text = json.dumps(told, indent=1)
+        files = [out_dir / "recipe.json", out_dir / "samples.parquet", *(out_dir / "shards").iterdir()]
+        total = sum(path.stat().st_size for path in files) + len(text.encode())
+        if total > max_mib * 2**20:
+            raise PortraitsError(
+                f"{len(kept)} samples came to {total / 2**20:.2f} MiB, more than the {max_mib:g} allowed: ask for "
+                "a little less, or allow more"
+            )
+        write_text(out_dir / "dataset.json", text)
     return PackSummary(samples=len(kept), left_out=about["count"] - len(kept), size_bytes=total)
 
 
@@ -83,10 +101,11 @@ def _fitting(
 ) -> tuple[list[Sample], list[dict[str, Any]]]:
     kept: list[Sample] = []
     facts = []
+    row = _ROW_BYTES + _LABEL_BYTES * len(about["recipe"].get("counterfactuals", ())) * len(about["label_names"])
     with tqdm(total=about["count"], unit="sample", desc="packing", disable=not progress) as bar:
-        for sample in _samples(dataset):
+        for sample in _samples(dataset, about["count"]):
             small, told = _smaller(sample, about["crop_size"], size, quality)
-            needed = _ROW_BYTES + sum(_BLOCK + -(-len(data) // _BLOCK) * _BLOCK for data in small.members.values())
+            needed = row + sum(_BLOCK + -(-len(data) // _BLOCK) * _BLOCK for data in small.members.values())
             needed += _SHARD_END if len(kept) % _PER_SHARD == 0 else 0
             if needed > budget:
                 break
@@ -97,9 +116,21 @@ def _fitting(
     return kept, facts
 
 
-def _samples(dataset: Path) -> Iterator[Sample]:
-    for path in sorted((dataset / "shards").glob("*.tar")):
-        yield from read_shard(path)
+def _samples(dataset: Path, wanted: int) -> Iterator[Sample]:
+    """As many samples as the dataset says it has, from its shards by number."""
+    found = 0
+    for number in count():
+        path = shard_path(dataset, number)
+        if found == wanted or not path.exists():
+            break
+        for sample in read_shard(path):
+            found += 1
+            yield sample
+    if found != wanted:
+        raise PortraitsError(
+            f"{dataset} should hold {wanted} samples and holds {found}: shards are missing or another dataset's; copy "
+            "or render it again"
+        )
 
 
 def _smaller(sample: Sample, before: int, size: int, quality: int) -> tuple[Sample, dict[str, Any]]:

@@ -33,7 +33,7 @@ from oodinv.portraits.shard_files import (
     write_table,
     write_text,
 )
-from oodinv.portraits.studio import Studio
+from oodinv.portraits.studio import STUDIO_VERSION, Studio
 
 SHARD = 50
 """Seeds per shard: what an interrupted run may have to render again, per process."""
@@ -77,14 +77,21 @@ def render_dataset(
         How many samples there are and what was skipped.
 
     Raises:
-        PortraitsError: The folder holds another dataset, is being written, or cannot be written.
+        PortraitsError: The folder holds another dataset, was begun by other versions, lacks shards though it is
+            finished, is being written, or cannot be written.
     """
     if workers is not None and workers < 1:
         raise PortraitsError(f"rendering needs at least one process, got {workers}")
-    with claimed(out_dir, recipe.as_json()):
-        if not (out_dir / "dataset.json").exists():
-            shards = [recipe.seeds[start : start + SHARD] for start in range(0, recipe.count, SHARD)]
-            missing = [number for number in range(len(shards)) if not shard_path(out_dir, number).exists()]
+    with claimed(out_dir, recipe.as_json(), _versions("anny", "vtk")):
+        shards = [recipe.seeds[start : start + SHARD] for start in range(0, recipe.count, SHARD)]
+        missing = [number for number in range(len(shards)) if not shard_path(out_dir, number).exists()]
+        if (out_dir / "dataset.json").exists():
+            if missing:
+                raise PortraitsError(
+                    f"{out_dir} says that it is finished and lacks {len(missing)} of {len(shards)} shards, first "
+                    f"{shard_path(out_dir, missing[0]).name}: copy it again, or delete its dataset.json to render them"
+                )
+        else:
             todo = [(shard_path(out_dir, number), shards[number]) for number in missing]
             done = recipe.count - sum(len(seeds) for _, seeds in todo)
             with tqdm(total=recipe.count, initial=done, unit="portrait", disable=not progress) as bar:
@@ -193,6 +200,11 @@ def _one_thread_each() -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
+def _versions(*packages: str) -> dict[str, Any]:
+    """What portraits look like depends on."""
+    return {"studio": STUDIO_VERSION, **{name: version(name) for name in packages}}
+
+
 def _describe(out_dir: Path, recipe: Recipe, num_shards: int) -> None:
     """Write the table for people, and last of all the description, which says that everything is there."""
     facts = [facts_of(sample) for number in range(num_shards) for sample in read_shard(shard_path(out_dir, number))]
@@ -210,6 +222,6 @@ def _describe(out_dir: Path, recipe: Recipe, num_shards: int) -> None:
         "recipe": recipe.as_json(),
         "parameter_names": list(parameter_names()),
         "label_names": list(labels(sample_params(0))),
-        "versions": {name: version(name) for name in ("oodinv", "anny", "vtk", "numpy", "pillow")},
+        "versions": _versions("oodinv", "anny", "vtk", "numpy", "pillow"),
     }
     write_text(out_dir / "dataset.json", json.dumps(about, indent=1))

@@ -4,8 +4,7 @@ The attributes people edit (age, gender presentation, smile, mouth, head pose) a
 other, so that a direction found from these labels moves one of them and not its usual companions. Hair and beard
 may depend on gender presentation, grey hair on age: that is what these attributes look like.
 
-Seeds: below 1,000,000 for clean portraits to train on, from 1,000,000 for training with accessories, from 2,000,000
-for held-out tests, from 9,000,000 for examples.
+Which seeds belong to which split, `recipe.SPLIT_SEEDS` says.
 """
 
 import numpy as np

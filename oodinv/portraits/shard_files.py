@@ -118,8 +118,14 @@ def facts_of(sample: Sample) -> dict[str, Any]:
 
 
 @contextmanager
-def claimed(folder: Path, wanted: dict[str, Any]) -> Iterator[None]:
+def claimed(folder: Path, wanted: dict[str, Any], versions: dict[str, Any] | None = None) -> Iterator[None]:
     """Take a folder for one writer, new or begun earlier by the same recipe.
+
+    Args:
+        folder: Made if absent.
+        wanted: What it will hold, as JSON.
+        versions: Of the programs that make it. A folder that others began cannot be gone on with, a finished one can
+            be asked for all the same.
 
     Raises:
         PortraitsError: Another process writes it, it holds something else, or it cannot be written.
@@ -134,14 +140,32 @@ def claimed(folder: Path, wanted: dict[str, Any]) -> Iterator[None]:
             raise PortraitsError(
                 f"{folder} is being written by another process: wait, or name another folder"
             ) from error
-        path, text = folder / "recipe.json", json.dumps({"format": FORMAT, **wanted}, indent=1)
-        if not path.exists():
-            write_text(path, text)
-        elif path.read_text() != text:
-            raise PortraitsError(
-                f"{folder} holds a dataset of another recipe ({path.name}): name another folder, or ask for the same"
-            )
+        path, recipe = folder / "recipe.json", {"format": FORMAT, **wanted}
+        if path.exists():
+            _check_recipe(path, recipe, versions)
+        else:
+            told = recipe if versions is None else {**recipe, "versions": versions}
+            write_text(path, json.dumps(told, indent=1))
         yield
+
+
+def _check_recipe(path: Path, recipe: dict[str, Any], versions: dict[str, Any] | None) -> None:
+    with _told(path):
+        text = path.read_text()
+    try:
+        found = dict(json.loads(text))
+    except (ValueError, TypeError):
+        found = {}
+    made_by = found.pop("versions", None)
+    if found != json.loads(json.dumps(recipe)):
+        raise PortraitsError(
+            f"{path.parent} holds a dataset of another recipe ({path.name}): name another folder, or ask for the same"
+        )
+    if made_by != versions and not (path.parent / "dataset.json").exists():
+        raise PortraitsError(
+            f"{path.parent} was begun by other versions, {made_by or 'not told which'}, and here are {versions}: the "
+            "portraits would not be of one kind; go on with those, or name another folder"
+        )
 
 
 @contextmanager

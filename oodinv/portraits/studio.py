@@ -23,6 +23,8 @@ from oodinv.portraits.pose import turn, turn_directions
 from oodinv.portraits.stage import Camera, Passes, Stage
 from oodinv.portraits.surfaces import Surface
 
+STUDIO_VERSION = 1
+"""To be raised with every change of what a seed looks like: no dataset is rendered by halves of two programs."""
 SUPERSAMPLING = 2
 _FRAME = 0.40  # metres of the face's plane that a photo shows; an FFHQ crop takes about two thirds of it
 

@@ -34,7 +34,15 @@ def test_what_copies_the_photo_has_the_error_of_the_photo_left_as_it_was(copied,
     crop, (truth, accessory, _) = portraits.crops(index, 32), portraits.counterfactual("smile+2", index, 32)
     apart = (crop - truth).abs().mean(dim=1, keepdim=True) * 127.5
     expected = [float((apart[n] * accessory[n]).sum() / accessory[n].sum()) for n in (0, 2)]  # others wear nothing
-    for method in ("crop unedited photo", "crop reuse", "crop repredict", "crop minimum", "1x replace", "1x residual"):
+    for method in (
+        "crop unedited photo",
+        "crop reuse",
+        "crop repredict",
+        "crop minimum",
+        "1x replace",
+        "1x residual",
+        "1x unedited photo",
+    ):
         row = error(copied, "accessory", method, "smile")
         assert row.count == 2 and row.value == pytest.approx(np.mean(expected), abs=0.5), method
 
@@ -88,6 +96,7 @@ def test_what_is_held_or_laid_over_is_told_apart_from_what_is_worn():
 
 def test_photos_larger_than_the_stored_crops_are_not_invented(copied):
     methods = {row.quantity.method for row in copied.rows}
+    assert "2x unedited photo" in methods
     assert "2x residual" in methods and "4x residual" not in methods
     assert any("4x" in reason for reason in copied.absent)
     assert usable_scales((1, 2, 4), stored=256, size=128) == (1, 2)
@@ -187,3 +196,18 @@ def test_a_face_that_fails_at_one_strength_is_missing_in_gain_leakage_and_change
 def test_strengths_of_zero_are_refused():
     with pytest.raises(ValueError, match="strengths must differ"):
         Settings(strengths=(0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"strengths": (math.nan,)}, "strengths must be numbers"),
+        ({"strengths": (1.0, math.inf)}, "strengths must be numbers"),
+        ({"strengths": ()}, "at least one"),
+        ({"scales": (1, 0)}, "scales must be at least 1"),
+        ({"scales": (2, 2)}, "differ from each other"),
+    ],
+)
+def test_strengths_and_scales_that_mean_nothing_are_refused(change, text):
+    with pytest.raises(ValueError, match=text):
+        Settings(**change)

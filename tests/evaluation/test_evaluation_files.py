@@ -138,6 +138,18 @@ def test_pictures_to_look_at_come_after_the_table_and_in_batches(tiny, tmp_path,
     assert read_rows(tmp_path / "again" / "table.parquet") and list((tmp_path / "again" / "plots").iterdir())
 
 
+def test_a_count_looks_at_no_more_than_the_first_samples(tiny, tmp_path, monkeypatch):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(2):
+        pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    (folder / "2.png").write_bytes(b"broken: an error, for whoever looks at it")
+    monkeypatch.setattr(Inverter, "from_bundle", lambda *args, **options: tiny)
+    done = run_evaluation(["b"], [str(folder)], tmp_path / "out", Settings(parts=("reconstruction",), count=2))
+    assert "first 2 crops of 32 px" in done.markdown.read_text()
+
+
 def test_a_card_gets_the_table_in_place_of_what_its_section_held(written, tmp_path):
     assert MEASURED == HEADING_OF_TRAINING
     text = written[1].markdown.read_text()

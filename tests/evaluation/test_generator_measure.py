@@ -2,13 +2,16 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
+from oodinv.evaluation import generator
 from oodinv.evaluation.evaluate import evaluate
 from oodinv.evaluation.generator import uncurated
 from oodinv.evaluation.pictures import as_written
 from oodinv.evaluation.settings import Settings
 from oodinv.evaluation.tally import Quantity
+from oodinv.metrics.sliced_wasserstein import Descriptors, sliced_wasserstein
 from oodinv.training.data import Dataset
 
 ONLY = Settings(parts=("generator",), generator_count=6, batch=4)
@@ -31,6 +34,18 @@ def test_a_generator_is_at_no_distance_from_its_own_pictures(tiny, portraits):
 def test_samples_are_the_seeds_and_nothing_else(tiny):
     first, again, other = (uncurated(tiny, 3, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_patches_are_kept_of_so_many_pictures_and_no_more(tiny, portraits, monkeypatch):
+    ours, theirs = Descriptors(), Descriptors()
+    ours.add(uncurated(tiny, 4, seed=0, batch=2)[:3])
+    theirs.add(portraits.crops(np.array([1, 3, 5]), 32))  # the first without accessory
+    expected = np.mean(list(sliced_wasserstein(ours, theirs).values()))
+    monkeypatch.setattr(generator, "SWD_PICTURES", 3)
+    found = evaluate({"b": tiny}, {"d": portraits}, replace(ONLY, batch=2))
+    capped = found.value("d", "b", SWD)
+    assert capped.count == 3 and capped.value == pytest.approx(expected, rel=1e-2)
+    assert found.value("d", "b", SWD._replace(metric="finite")).count == 4
 
 
 def test_nothing_is_rounded_to_tf32_while_it_is_measured_and_afterwards_it_is_as_before(tiny, portraits, monkeypatch):

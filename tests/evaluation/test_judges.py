@@ -47,17 +47,18 @@ def test_identity_is_one_for_the_same_face_and_zero_for_a_failed_picture(with_id
 
 
 def test_a_picture_without_a_face_is_a_failure_with_identity_zero(with_identity, portraits):
-    crop = portraits.crops(np.arange(3), 32)
+    crop = portraits.crops(np.arange(4), 32) * 0.3 + 0.3
+    crop[3] = -0.9  # no face is found in this photo itself
     with torch.inference_mode():
         honest = with_identity.invert(crop, plain=True)
     picture = torch.full_like(crop, 0.5)
-    picture[2] = -1
+    picture[2:] = -1
     inversion = replace(honest, plain=picture)
     measured = measure_reconstruction(crop, inversion, {}, with_identity, Judges(detector=SeesBright()))
     found, failed = measured[Quantity("reconstruction", "whole", "plain", "face_found")]
-    assert found.tolist() == [1, 1, 0] and failed.tolist() == [False, False, True]
+    assert found[:3].tolist() == [1, 1, 0] and np.isnan(found[3]) and failed.tolist() == [False, False, True, False]
     kept, _ = measured[Quantity("reconstruction", "whole", "plain", "identity")]
-    assert kept[2] == 0 and kept[0] != 0
+    assert kept[2] == 0 and kept[0] != 0 and kept[3] != 0
 
 
 def test_a_picture_that_is_no_number_has_no_face():

@@ -38,7 +38,14 @@ def test_auroc_equals_the_count_of_ordered_pairs():
     assert auroc(score, truth) == pytest.approx(((pairs > 0) + 0.5 * (pairs == 0)).mean())
 
 
-def test_iou_of_half_overlapping_halves_is_a_third():
-    a, b = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
-    a[..., :2], b[..., 1:3] = 1, 1
-    assert iou(a, b).item() == pytest.approx(1 / 3)
+def test_iou_of_half_overlapping_halves_is_a_third_and_one_where_only_the_overlap_counts():
+    a, b, counted = np.zeros((2, 4, 4), bool), np.zeros((2, 4, 4), bool), np.ones((2, 4, 4), bool)
+    a[..., :2], b[..., 1:3] = True, True
+    counted[1, :, [0, 2]] = False
+    assert iou(a, b, counted) == pytest.approx([1 / 3, 1])
+
+
+def test_iou_is_zero_where_nothing_is_found_and_absent_where_there_is_nothing_to_find():
+    nothing, everything = np.zeros((1, 4, 4), bool), np.ones((1, 4, 4), bool)
+    assert iou(nothing, everything, everything) == 0
+    assert np.isnan(iou(everything, nothing, everything)) and np.isnan(iou(everything, everything, nothing))

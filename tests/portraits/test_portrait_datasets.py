@@ -20,6 +20,7 @@ from oodinv.portraits import (
     PortraitsError,
     Recipe,
     pack_dataset,
+    packing,
     parameter_names,
     render_dataset,
     rendering,
@@ -145,11 +146,25 @@ def test_an_interrupted_dataset_goes_on_where_it_stopped_and_ends_the_same(
         assert (tmp_path / name).read_bytes() == (dataset / name).read_bytes(), name
 
 
-def test_a_finished_dataset_is_not_rendered_again_and_another_recipe_is_refused(dataset, monkeypatch):
+def test_a_finished_dataset_is_not_rendered_again_and_another_recipe_is_refused(dataset, one_studio, monkeypatch):
     monkeypatch.setattr(rendering, "Studio", None)  # would fail if called
     assert render_dataset(dataset, RECIPE, workers=1, progress=False).samples == 3
     with pytest.raises(PortraitsError, match="holds a dataset of another recipe"):
         render_dataset(dataset, replace(RECIPE, count=4), workers=1, progress=False)
+
+
+def test_a_dataset_begun_by_another_version_is_not_gone_on_with(damaged, one_studio, monkeypatch):
+    monkeypatch.setattr(rendering, "STUDIO_VERSION", 99)
+    assert render_dataset(damaged, RECIPE, workers=1, progress=False).samples == 3  # it is finished: nothing to mix
+    (damaged / "dataset.json").unlink()
+    with pytest.raises(PortraitsError, match=r"begun by other versions, .*'studio': 1, .* here are .*'studio': 99"):
+        render_dataset(damaged, RECIPE, workers=1, progress=False)
+
+
+def test_a_finished_dataset_without_a_shard_is_not_taken_for_whole(damaged, one_studio):
+    (damaged / "shards/000001.tar").unlink()
+    with pytest.raises(PortraitsError, match=r"lacks 1 of 3 shards, first 000001\.tar: copy it again, or delete"):
+        render_dataset(damaged, RECIPE, workers=1, progress=False)
 
 
 def test_a_folder_that_another_process_writes_is_refused(tmp_path, one_studio):
@@ -195,6 +210,39 @@ def test_a_pack_is_the_same_dataset_smaller_and_within_its_limit(dataset, tmp_pa
     tight = pack_dataset(dataset, tmp_path / "tight", size=24, max_mib=0.1, progress=False)
     files = [path for path in (tmp_path / "tight").rglob("*") if path.is_file()]
     assert 0 < tight.samples < 3 and sum(path.stat().st_size for path in files) <= 0.1 * 2**20
+
+
+def test_a_pack_written_again_has_nothing_of_the_former_one(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "_PER_SHARD", 1)
+    options = {"size": 24, "max_mib": 1.0, "progress": False}
+    pack_dataset(dataset, tmp_path / "pack", **options)
+    (tmp_path / "pack/shards/000003.tar").write_bytes(b"left by a larger pack")
+
+    def full(*_):
+        assert not (tmp_path / "pack/dataset.json").exists()  # while it is written, nobody takes it for a whole one
+        raise PortraitsError("full")
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(PortraitsError, match="full"):
+        patch.setattr(packing, "write_shard", full)
+        pack_dataset(dataset, tmp_path / "pack", **options)
+    pack_dataset(dataset, tmp_path / "pack", **options)
+    assert {path.name for path in (tmp_path / "pack/shards").iterdir()} == {f"00000{n}.tar" for n in range(3)}
+    assert len(open_dataset([tmp_path / "pack"], progress=False)) == 3
+
+
+def test_a_pack_larger_than_its_limit_is_no_pack(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "_ROW_BYTES", -100_000)  # an estimate that was too small
+    monkeypatch.setattr(packing, "_ABOUT_BYTES", 0)
+    with pytest.raises(PortraitsError, match=r"3 samples came to 0\.\d+ MiB, more than the 0.02 allowed"):
+        pack_dataset(dataset, tmp_path, size=24, max_mib=0.02, progress=False)
+    with pytest.raises(DatasetError, match="not rendered to its end"):
+        open_dataset([tmp_path], progress=False)
+
+
+def test_a_pack_is_made_of_the_shards_that_the_dataset_has(damaged, tmp_path):
+    (damaged / "shards/000001.tar").unlink()
+    with pytest.raises(PortraitsError, match="should hold 3 samples and holds 1"):
+        pack_dataset(damaged, tmp_path / "pack", size=24, max_mib=1.0, progress=False)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def open_dataset(
     folders: Sequence[Path | str],
     *,
     size: int | None = None,
+    count: int | None = None,
     cache: Path | None = None,
     cache_gib: float = 16.0,
     max_broken_share: float = 0.01,
@@ -40,6 +41,7 @@ def open_dataset(
     Args:
         folders: At least one.
         size: Side of the crops in pixels; larger ones are averaged down. None: as they are in the first folder.
+        count: Only the first so many samples of each folder are looked at; None: all.
         cache: Folder for decoded crops; default: `cache/` beside the shards or images, where these lie on
             a disk that can be written and has room.
         cache_gib: Above this, decoded crops are not kept. GiB per folder.
@@ -60,6 +62,9 @@ def open_dataset(
         if size is None:
             size = _native_size(listing)
         place = cache if cache is not None else folder / CACHE
+        if count is not None and count < len(listing.records):
+            listing = replace(listing, records=listing.records[:count])
+            place = place / f"first-{count}"  # what is kept of the whole folder stays
         most_bytes = round(cache_gib * 2**30)
         verdicts, layers = examined(
             listing, size, place, most_bytes=most_bytes, progress=progress, needed=cache is not None
