@@ -25,7 +25,11 @@ def turn_directions(
     # Rotations by a share of the angles: interpolate between the two poses the share stands for.
     weight = share * share * (3 - 2 * share)
     low, high = (_rotation(params, part) for part in (0.35, 1.0))
-    return directions @ low.T * (1 - weight) + directions @ high.T * weight
+    turned = directions @ high.T
+    below = np.flatnonzero(share < 1)
+    part = weight[below]
+    turned[below] = directions[below] @ low.T * (1 - part) + turned[below] * part
+    return turned
 
 
 def towards_camera(params: PortraitParams) -> Float[np.ndarray, " 3"]:

@@ -58,17 +58,17 @@ def test_a_smile_changes_the_mouth_and_not_the_background(studio):
 
 def test_heads_of_positive_yaw_turn_the_detected_nose_to_the_viewers_right(studio, detector):
     params = replace(sample_params(12), roll=0.0, yaw=25.0)
-    right = detector.detect(studio.render(params, size=224).photo)[0].landmarks
-    left = detector.detect(studio.render(replace(params, yaw=-25.0), size=224).photo)[0].landmarks
+    right = detector.detect(studio.render(params, size=160).photo)[0].landmarks
+    left = detector.detect(studio.render(replace(params, yaw=-25.0), size=160).photo)[0].landmarks
     assert labels(params)["yaw"] == 25.0
     eyes_right, eyes_left = right[:2, 0].mean(), left[:2, 0].mean()
-    assert right[2, 0] - eyes_right > 3
-    assert left[2, 0] - eyes_left < -3
+    assert right[2, 0] - eyes_right > 2
+    assert left[2, 0] - eyes_left < -2
 
 
 def test_most_faces_are_found_at_full_and_turned_poses(studio, detector):
-    found = [len(detector.detect(studio.render(sample_params(seed), size=160).photo)) for seed in range(6)]
-    assert found == [1] * 6
+    found = [len(detector.detect(studio.render(sample_params(seed), size=128).photo)) for seed in range(4)]
+    assert found == [1] * 4
 
 
 def test_busy_backgrounds_are_repeatable_and_differ_between_seeds():
