@@ -112,6 +112,7 @@ def run(oodinv, server: S3Server, arguments: list[str], **more: str) -> "subproc
     return subprocess.run(oodinv.command(*arguments), env=environment, capture_output=True, text=True, timeout=240)
 
 
+@pytest.mark.slow
 def test_credentials_that_expire_in_the_middle_stop_the_run_which_resumes(bucket, server, front, oodinv, tiny_bundle):
     commits = []
 
