@@ -227,7 +227,7 @@ def test_searches_that_cannot_be_are_refused(portraits):
         search(strengths=(2.0, -1.0))
 
 
-@pytest.mark.parametrize("name", ["../../escaped", "..", "/root", "a b", ""])
+@pytest.mark.parametrize("name", ["../../escaped", "..", "/etc", "a b", ""])
 def test_a_label_whose_name_is_no_files_name_gets_no_direction(portraits, name):
     data, generator, _ = portraits
     odd = Dataset.from_arrays(
