@@ -193,7 +193,7 @@ class Inception(nn.Module):
                 f"expected the tensors of pt_inception-2015-12-05, {len(wrong)} are missing, unknown or misshaped, "
                 f"such as {wrong[:3]}"
             )
-        network.load_state_dict(kept, strict=False)
+        network.load_state_dict(kept, strict=False)  # the names were compared above; what is left out is not used
         return network.eval().requires_grad_(False)
 
     @torch.inference_mode()

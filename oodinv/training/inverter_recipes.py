@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from torch import Tensor
+
 from oodinv.models.decomposition import Choices, Decomposition
 from oodinv.models.e4e import EncoderConfig
 from oodinv.models.inversion import InversionModel
@@ -133,9 +135,7 @@ def build_encoder(config: EncoderRecipe, data: Dataset, inputs: Inputs) -> Prepa
         latents=latents,
         source=source,
         networks=_networks(inputs, None),
-        photographs=None
-        if "photographs" not in inputs.folders
-        else read_photographs(inputs.folders["photographs"], size),
+        photographs=_photographs(inputs, size),
         device=inputs.device,
     )
 
@@ -168,9 +168,7 @@ def build_decomposition(config: DecompositionRecipe, data: Dataset, inputs: Inpu
         shape,
         training,
         networks=_networks(inputs, encoder_features(encoder) if config.features else None),
-        photographs=None
-        if "photographs" not in inputs.folders
-        else read_photographs(inputs.folders["photographs"], size),
+        photographs=_photographs(inputs, size),
         device=inputs.device,
     )
 
@@ -179,6 +177,11 @@ def build_decomposition(config: DecompositionRecipe, data: Dataset, inputs: Inpu
         save_trained(folder, kind="decomposition", config=network.config, network=network)
 
     return Prepared(trainer=trainer, steps=trainer.steps, write=write)
+
+
+def _photographs(inputs: Inputs, size: int) -> Tensor | None:
+    folder = inputs.folders.get("photographs")
+    return None if folder is None else read_photographs(folder, size)
 
 
 def build_directions(config: DirectionsRecipe, data: Dataset, inputs: Inputs) -> Prepared:

@@ -149,6 +149,7 @@ def _build(listing: Listing, size: int, cache: Path, *, progress: bool) -> list[
         for row, (verdict, pixels) in enumerate(look_through(listing, size, progress=progress)):
             verdicts.append(verdict)
             with _writing():
+                # Without masks only the first layer, the crops, has a file.
                 for file, layer in zip(layers.values(), pixels, strict=False):
                     if layer is not None:
                         file.write(row, layer)
