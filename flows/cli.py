@@ -289,6 +289,47 @@ def bundle_import(
     click.echo(f"{out}: {made.spec.resolution} px, setting {made.spec.setting}, {made.sha256}")
 
 
+_TRAINED = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@bundle.command("build")
+@click.option("--generator", type=_TRAINED, required=True, metavar="DIR", help="Of its training, or a bundle's.")
+@click.option("--encoder", type=_TRAINED, required=True, metavar="DIR")
+@click.option("--decomposition", type=_TRAINED, metavar="DIR", help="Without one nothing is kept from the photo.")
+@click.option("--directions", type=_TRAINED, metavar="DIR", help="Without any there are no named edits.")
+@click.option("--labels", metavar="NAME,…", help="Directions to take.  [default: all]")
+@click.option("--composition", type=_COMPOSITIONS, help="Default for edits.  [default: as it was trained]")
+@click.option("--dtype", type=click.Choice(["float16", "float32"]), default="float16", show_default=True)
+@click.option("--name", help="Of the bundle.  [default: the folder's]")
+@click.option("--version", default="1", show_default=True, metavar="TEXT")
+@click.option("--licence", required=True, metavar="TEXT", help="What your data allows; for its card.")
+@click.option("--provenance", required=True, metavar="TEXT", help="Where data and weights come from; for its card.")
+@click.option("--note", default="", metavar="TEXT", help="What the card says first.")
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder to write."
+)
+@_plain_errors
+def bundle_build(out: Path, labels: str | None, composition: Any, name: str | None, **options: Any) -> None:
+    """Put what trainings left together into a bundle, with a card that says how they went.
+
+    oodinv bundle build --generator trained/generator --encoder trained/encoder --decomposition trained/decomposition
+    --directions trained/directions --licence "our own" --provenance "our own photos" --out my-bundle
+    """
+    from oodinv.training.bundling import PARTS, BuildRequest, build_bundle
+
+    parts = {part: folder for part in PARTS if (folder := options.pop(part)) is not None}
+    request = BuildRequest(
+        out=out,
+        parts=parts,
+        name=name or out.absolute().name,
+        labels=_separated(labels),
+        composition=composition,
+        **options,
+    )
+    made = build_bundle(request, click.echo)
+    click.echo(f"{out}: {made.spec.resolution} px, edits {', '.join(made.spec.edits) or 'none'}, {made.sha256}")
+
+
 @bundle.command("export")
 @click.argument("name", metavar="NAME|DIR")
 @click.option("--layout", type=click.Choice(["rosinality", "e4e"]), required=True)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -19,12 +20,14 @@ from oodinv.models.decomposition import Decomposition
 from oodinv.models.encoders import make_encoder
 from oodinv.models.identity import IdentityNetwork
 from oodinv.models.inversion import InversionModel
+from oodinv.models.latents import Latents
 from oodinv.models.stylegan2 import Generator
 from oodinv.store import DEFAULT_ACCESS, Access
 from oodinv.store.s3_uri import is_s3
 
 EMBEDDED = "embedded"
 _HERE = Path(__file__).parent
+_DOCUMENTS = {"latents": "latents.safetensors", "seen": "seen.json"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,8 @@ class LoadedBundle:
     """Offset per named edit for strength 1, see `EditSpec.space`."""
     identity: IdentityNetwork | None = None
     """Measures whether an edit kept the face's identity; None where the bundle has none."""
+    latents: Latents | None = None
+    """How portraits' parameters become the generator's latents; None where these are normal."""
 
 
 def bundle_names() -> list[str]:
@@ -142,11 +147,15 @@ def load_bundle(name: str, access: Access = DEFAULT_ACCESS) -> LoadedBundle:
         if found != wanted:
             raise BundleError(f"bundle {spec.name}: direction {edit!r} must have shape {wanted}, got {found}")
     model = InversionModel(encoder, generator, decomposition).eval().requires_grad_(False)
+    latents = None
+    if spec.latents is not None:
+        latents = _latents(read_weights(bundle, spec.latents.file, spec.latents.sha256), spec)
     return LoadedBundle(
         bundle=bundle,
         model=model,
         directions={edit: directions[edit] for edit in spec.edits},
         identity=None if identity is None else identity.eval().requires_grad_(False),
+        latents=latents,
     )
 
 
@@ -156,6 +165,19 @@ def direction_shape(edit: EditSpec, generator: Generator) -> tuple[int, ...]:
     if edit.space == "w":
         return (config.style_dim,)
     return (config.num_layers, config.style_dim) if edit.space == "w_plus" else (generator.num_style_channels,)
+
+
+def _latents(tensors: dict[str, Tensor], spec: BundleSpec) -> Latents:
+    try:
+        latents = Latents.of_tensors(tensors)
+    except ValueError as error:
+        raise BundleError(f"bundle {spec.name}: its latents are damaged: {error}") from error
+    if len(latents.mean) != spec.generator.z_dim:
+        raise BundleError(
+            f"bundle {spec.name}: it tells latents of {len(latents.mean)} parameters, its generator takes "
+            f"{spec.generator.z_dim}"
+        )
+    return latents
 
 
 def _load_into(network: torch.nn.Module, tensors: dict[str, Tensor], what: str) -> None:
@@ -180,6 +202,7 @@ def save_bundle(
     directions: Mapping[str, Tensor],
     card: str,
     identity: IdentityNetwork | None = None,
+    documents: Mapping[str, bytes] = MappingProxyType({}),
     dtype: torch.dtype = torch.float16,
 ) -> Bundle:
     """Write a bundle.
@@ -191,6 +214,7 @@ def save_bundle(
         directions: Tensor per named edit.
         card: The model card, Markdown.
         identity: Network that measures whether an edit kept the face's identity.
+        documents: Files that are stored as they are: `latents`, `seen`.
         dtype: What the weights are stored in; half precision halves the size and changes images by less than one
             grey level in 255.
 
@@ -206,7 +230,7 @@ def save_bundle(
         weights["decomposition"] = model.decomposition.state_dict()
     if identity is not None:
         weights["identity"] = identity.state_dict()
-    return write_bundle(folder, fields=fields, weights=weights, card=card, dtype=dtype)
+    return write_bundle(folder, fields=fields, weights=weights, card=card, documents=documents, dtype=dtype)
 
 
 def write_bundle(
@@ -215,6 +239,7 @@ def write_bundle(
     fields: Mapping[str, Any],
     weights: Mapping[str, Mapping[str, Tensor]],
     card: str,
+    documents: Mapping[str, bytes] = MappingProxyType({}),
     dtype: torch.dtype,
 ) -> Bundle:
     """Write a bundle from weights alone; `save_bundle` says what the arguments are.
@@ -226,6 +251,7 @@ def write_bundle(
         fields: `bundle.json`.
         weights: By part, as a network's state dict names them.
         card: The model card.
+        documents: Files that are stored as they are, by part.
         dtype: What the weights are stored in.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -239,6 +265,9 @@ def write_bundle(
         with open(path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         content[name] |= {"file": path.name, "sha256": sha256}
+    for name, document in documents.items():
+        (folder / _DOCUMENTS[name]).write_bytes(document)
+        content[name] = {"file": _DOCUMENTS[name], "sha256": hashlib.sha256(document).hexdigest()}
     (folder / "card.md").write_text(card)
     (folder / "bundle.json").write_text(json.dumps(content, indent=2) + "\n")
     return find_bundle(str(folder))

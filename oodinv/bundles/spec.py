@@ -41,11 +41,18 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class WeightsFile(_Strict):
-    """A safetensors file beside `bundle.json`."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class StoredFile(_Strict):
+    """A file beside `bundle.json`."""
 
     file: FileName
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: Sha256
+
+
+class WeightsFile(StoredFile):
+    """A safetensors file."""
 
 
 class GeneratorSpec(WeightsFile):
@@ -189,6 +196,9 @@ class DirectionsSpec(WeightsFile):
     """Named edits; the file holds one tensor per name, see `EditSpec.space`."""
 
     edits: dict[str, EditSpec]
+    regressor_sha256: Sha256 | None = None
+    """Of the attribute regressor that straightened the directions: it must not judge them. None = there was none, or it
+    is not known."""
 
 
 class BundleSpec(_Strict):
@@ -206,6 +216,10 @@ class BundleSpec(_Strict):
     directions: DirectionsSpec
     identity: IdentitySpec | None = None
     """Measures whether an edit kept the face's identity; None: nothing measures it."""
+    latents: WeightsFile | None = None
+    """How portraits' parameters become the generator's latents, see `LatentMoments`; None: its latents are normal."""
+    seen: StoredFile | None = None
+    """JSON of what the networks were trained on, see `training.seen`; None: not known."""
     licence: str
     provenance: str
     card: FileName = "card.md"
@@ -232,9 +246,11 @@ class BundleSpec(_Strict):
         return "reuse" if self.decomposition is None else self.decomposition.choices.edit_composition
 
     @property
-    def files(self) -> list[WeightsFile]:
-        """All weights files."""
-        parts = [self.generator, self.encoder, self.decomposition, self.directions, self.identity]
+    def files(self) -> list[StoredFile]:
+        """All files whose hashes `bundle.json` has."""
+        parts: list[StoredFile | None] = [
+            self.generator, self.encoder, self.decomposition, self.directions, self.identity, self.latents, self.seen,
+        ]  # fmt: skip
         return [part for part in parts if part is not None]
 
     def generator_config(self) -> GeneratorConfig:

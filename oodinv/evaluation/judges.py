@@ -92,10 +92,10 @@ def load_judges(
     predictor: Regressor | None = None
     digest_of_regressor: str | None = None
     if regressor is not None:
-        from oodinv.training.regressor import AttributeRegressor
+        from oodinv.training.regressor import AttributeRegressor, regressor_sha256
 
         predictor = AttributeRegressor.load(regressor)
-        digest_of_regressor = _sha256(regressor)
+        digest_of_regressor = regressor_sha256(regressor)
         told["regressor"] = f"{regressor.name}, sha256 {digest_of_regressor}"
     if detector is not None:
         told["detector"] = detector
@@ -121,15 +121,6 @@ def _load(path: Path, make: Callable[[Mapping[str, Tensor]], Network]) -> tuple[
         ) from error
     except ValueError as error:
         raise EvaluationError(f"{path}: {error}") from error
-
-
-def _sha256(path: Path) -> str:
-    """Of a file, or of the weights in a folder."""
-    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def _has_face(image: Tensor, detector: FaceDetector) -> bool:

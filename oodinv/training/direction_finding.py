@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oodinv.models.encoding import CropEncoder
+from oodinv.models.latents import Latents
 from oodinv.models.stylegan2 import Generator
 from oodinv.training.atomic import write_whole
 from oodinv.training.components import principal_components
@@ -28,7 +29,7 @@ from oodinv.training.data.names import check_label
 from oodinv.training.directions import fit_directions
 from oodinv.training.errors import TrainingError
 from oodinv.training.fingerprint import digest, fingerprint, network_digest
-from oodinv.training.latents import Latents, LatentSource, NormalLatents
+from oodinv.training.latents import LatentSource, NormalLatents
 from oodinv.training.leakage import Response, disentangle, measure_response, safe_range
 from oodinv.training.regressor import AttributeRegressor
 
@@ -208,8 +209,8 @@ class DirectionTrainer:
             found[name] = FoundDirection(tensor=self.directions[index].clone(), safe_range=reach, gains=gains)
         return found
 
-    def write(self, folder: Path) -> None:
-        """Write what was found.
+    def write(self, folder: Path, *, regressor_sha256: str | None = None) -> None:
+        """Write what was found, and which regressor measured it.
 
         `directions.safetensors` and `.json` for a bundle, each direction as `NAME.npy` for any edit, and GANSpace's
         components as `ganspace.pt`.
@@ -232,7 +233,12 @@ class DirectionTrainer:
             write_whole(folder / f"{name}.npy", _bytes(partial(np.save, arr=each.tensor.numpy())))
         if self.search.components:
             write_whole(folder / "ganspace.pt", _bytes(partial(torch.save, self.components())))
-        document = {"kind": "directions", "edits": told, "search": asdict(self.search)}
+        document = {
+            "kind": "directions",
+            "edits": told,
+            "search": asdict(self.search),
+            "regressor_sha256": regressor_sha256,
+        }
         write_whole(folder / "directions.json", json.dumps(document, indent=1).encode())
 
     @torch.no_grad()

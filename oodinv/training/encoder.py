@@ -17,6 +17,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from oodinv.models.e4e import Encoder, EncoderConfig
+from oodinv.models.latents import Latents
 from oodinv.models.stylegan2 import Generator
 from oodinv.training import parallel
 from oodinv.training.averaging import average_into, ema_decay
@@ -26,7 +27,7 @@ from oodinv.training.errors import TrainingError
 from oodinv.training.examples import Examples, draw_examples
 from oodinv.training.fingerprint import digest, fingerprint, network_digest
 from oodinv.training.latent_critic import CodePool, LatentDiscriminator, latent_r1
-from oodinv.training.latents import Latents, LatentSource, NormalLatents
+from oodinv.training.latents import LatentSource, NormalLatents
 from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.loss_networks import ImageWeights, LossNetworks, image_terms
 from oodinv.training.losses import discriminator_adversarial, generator_adversarial
@@ -153,7 +154,7 @@ class EncoderTrainer:
             self.data, network=self.config, training=self.training, terms=self.networks.told(),
             generator=network_digest(self.generator),
             true_styles=None if self.latents is None else digest(self.latents.mean, self.latents.std),
-            latents=[type(self.source).__name__, getattr(self.source, "noise", None)],
+            latents=[type(self.source).__name__, None if self.latents is None else self.latents.noise],
             photographs=None if self.photographs is None else digest(self.photographs),
         )  # fmt: skip
 

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oodinv.models.discriminator import Discriminator
+from oodinv.models.latents import Latents
 from oodinv.models.stylegan2 import Generator, GeneratorConfig
 from oodinv.training import parallel
 from oodinv.training.adaptive import AdaptiveAugmentation
@@ -130,7 +131,7 @@ class GeneratorTrainer:
             )
         self.paired = data.params is not None if training.paired is None else training.paired
         self.latents: LatentSource = (
-            PortraitLatents(known_params(data), noise=training.latent_noise)
+            PortraitLatents(known_params(data), Latents.over(known_params(data), noise=training.latent_noise))
             if self.paired
             else NormalLatents(config.z_dim)
         )

@@ -29,6 +29,7 @@ from oodinv.training.regressor import (
     RegressorConfig,
     RegressorTrainer,
     RegressorTraining,
+    regressor_sha256,
     varying_labels,
 )
 from oodinv.training.structure import FeatureNetwork, encoder_features
@@ -204,7 +205,12 @@ def build_directions(config: DirectionsRecipe, data: Dataset, inputs: Inputs) ->
         source=source,
         device=inputs.device,
     )
-    return Prepared(trainer=trainer, steps=trainer.steps, write=trainer.write)
+    judge = inputs.folders.get("regressor")
+
+    def write(folder: Path) -> None:
+        trainer.write(folder, regressor_sha256=None if judge is None else regressor_sha256(judge))
+
+    return Prepared(trainer=trainer, steps=trainer.steps, write=write)
 
 
 def build_regressor(config: RegressorRecipe, data: Dataset, inputs: Inputs) -> Prepared:

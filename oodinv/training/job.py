@@ -11,7 +11,9 @@ from oodinv.training import parallel
 from oodinv.training.data import Dataset, open_dataset
 from oodinv.training.errors import TrainingError
 from oodinv.training.loop import Listener, LoopOptions, TrainingResult, run_training
-from oodinv.training.recipes import Inputs, recipe
+from oodinv.training.preparing import Inputs, Prepared
+from oodinv.training.recipes import recipe
+from oodinv.training.record import Record
 from oodinv.training.seen import Seen, refuse_test
 
 
@@ -48,19 +50,27 @@ def run_job(job: TrainingJob, listeners: Sequence[Listener] = ()) -> TrainingRes
     refuse_test(data)
     prepared = chosen.build(job.config, data, inputs)
 
-    def write(folder: Path) -> None:
-        # First: weights whose pictures are not known must not be there.
-        Seen.of(data).write(folder, job.kind)
-        prepared.write(folder)
-
     return run_training(
         prepared.trainer,
         steps=prepared.steps,
         folder=job.out,
         options=job.options,
         listeners=listeners,
-        write=write,
+        write=lambda folder: write_learned(folder, job.kind, job.config, data, prepared),
     )
+
+
+def write_learned(folder: Path, kind: str, config: Any, data: Dataset, prepared: Prepared) -> None:
+    """Write what a training of all its steps has learned, what it has seen, and how it went."""
+    # These first: weights whose pictures are not known must not be there.
+    Seen.of(data).write(folder, kind)
+    Record(
+        kind=kind,
+        settings=Record.settings_of(config),
+        fingerprint=prepared.trainer.fingerprint(),
+        steps=prepared.steps,
+    ).write(folder)
+    prepared.write(folder)
 
 
 def find_device(name: str) -> torch.device:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from oodinv.models.latents import Latents
 from oodinv.training.data import Dataset, DatasetError
 
 _MOST = 10_000
@@ -27,25 +28,6 @@ def known_params(data: Dataset) -> Float32[np.ndarray, "count parameters"]:
     return data.params
 
 
-class Latents:
-    """Standardises parameter vectors into latents."""
-
-    def __init__(self, params: Float[np.ndarray, "count z_dim"]):
-        self.mean = torch.from_numpy(params.mean(axis=0))
-        self.std = torch.from_numpy(params.std(axis=0)).clamp_min(1e-4)
-
-    @classmethod
-    def of_moments(cls, mean: Float[Tensor, " z_dim"], std: Float[Tensor, " z_dim"]) -> "Latents":
-        """With means and deviations that were taken over other portraits."""
-        made = cls(np.zeros((1, len(mean)), np.float32))
-        made.mean, made.std = mean, std
-        return made
-
-    def __call__(self, params: Float[np.ndarray, "batch z_dim"]) -> Float[Tensor, "batch z_dim"]:
-        """Parameters to latents of zero mean and unit variance, clipped at four deviations."""
-        return ((torch.from_numpy(params) - self.mean) / self.std).clamp(-4, 4)
-
-
 @runtime_checkable
 class LatentSource(Protocol):
     """Draws latents."""
@@ -62,14 +44,13 @@ class LatentSource(Protocol):
 class PortraitLatents:
     """A portrait's own standardised parameters and a little noise, so that the space between portraits is drawn too."""
 
-    def __init__(self, params: Float[np.ndarray, "count z_dim"], *, noise: float):
-        self.params, self.noise, self.z_dim = params, noise, params.shape[1]
-        self.standardise = Latents(params)
+    def __init__(self, params: Float[np.ndarray, "count z_dim"], standardise: Latents):
+        self.params, self.standardise, self.z_dim = params, standardise, params.shape[1]
 
     def of(self, index: np.ndarray, rng: torch.Generator) -> Float[Tensor, "batch z_dim"]:
         """The samples' latents."""
         z = self.standardise(self.params[index])
-        return z + self.noise * torch.randn(z.shape, generator=rng)
+        return z + self.standardise.noise * torch.randn(z.shape, generator=rng)
 
     def many(self) -> Float[Tensor, "count z_dim"]:
         """Those of the first portraits, without noise."""

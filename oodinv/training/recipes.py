@@ -57,7 +57,7 @@ def build_generator(config: GeneratorRecipe, data: Dataset, inputs: Inputs) -> P
     def write(folder: Path) -> None:
         network = trainer.network()
         if isinstance(trainer.latents, PortraitLatents):
-            save_latents(folder, trainer.latents.standardise, noise=trainer.latents.noise)
+            save_latents(folder, trainer.latents.standardise)
         save_trained(folder, kind="generator", config=network.config, network=network)
 
     return Prepared(trainer=trainer, steps=trainer.steps, write=write)

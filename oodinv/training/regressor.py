@@ -4,6 +4,7 @@ It measures what an edit has gained and what has come along. It is trained on po
 something pasted over, so that an accessory that stays is not read as a changed face.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -136,6 +137,19 @@ class AttributeRegressor(nn.Module):
                 f"{path}: expected an attribute regressor, as its training writes it: {str(error)[:200]}"
             ) from error
         return network.eval().requires_grad_(False)
+
+
+def regressor_sha256(path: Path) -> str:
+    """Of the file that `AttributeRegressor.load` reads.
+
+    Raises:
+        TrainingError: It cannot be read.
+    """
+    path = path / _FILE if path.is_dir() else path
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be read: {error.strerror}; check the spelling") from error
 
 
 def _groups(width: int) -> int:

@@ -1,6 +1,7 @@
 """What a network has seen in training, kept beside its weights, so that nothing of it is measured on by mistake."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,18 +38,37 @@ class Seen:
             pictures=tuple(sorted(content[:_DIGITS] for content in photos)),
         )
 
+    @classmethod
+    def together(cls, each: Sequence["Seen"]) -> "Seen":
+        """What any of several trainings has seen."""
+        ranges: list[tuple[int, int]] = []
+        for first, last in sorted(pair for seen in each for pair in seen.seeds):
+            if ranges and first <= ranges[-1][1] + 1:
+                ranges[-1] = ranges[-1][0], max(last, ranges[-1][1])
+            else:
+                ranges.append((first, last))
+        return cls(
+            seeds=tuple(ranges),
+            designs=tuple(sorted({design for seen in each for design in seen.designs})),
+            pictures=tuple(sorted({picture for seen in each for picture in seen.pictures})),
+        )
+
+    def to_bytes(self) -> bytes:
+        """JSON that `read` understands."""
+        return json.dumps(asdict(self)).encode()
+
     def write(self, folder: Path, kind: str) -> None:
         """Write `<kind>.seen.json`."""
-        write_whole(folder / f"{kind}.seen.json", json.dumps(asdict(self)).encode())
+        write_whole(_path(folder, kind), self.to_bytes())
 
     @classmethod
-    def read(cls, folder: Path, kind: str) -> "Seen | None":
-        """What `write` wrote; None where it wrote nothing.
+    def read(cls, folder: Path, kind: str = "") -> "Seen | None":
+        """What `write` wrote, or without a kind a bundle's `seen.json`; None where there is no such file.
 
         Raises:
             TrainingError: The file is damaged.
         """
-        path = folder / f"{kind}.seen.json"
+        path = _path(folder, kind)
         try:
             told = json.loads(path.read_bytes())
             return cls(
@@ -72,6 +92,10 @@ class Seen:
             "pictures": len(set(self.pictures) & {content[:_DIGITS] for content in data.hashes}),
         }
         return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def _path(folder: Path, kind: str) -> Path:
+    return folder / (f"{kind}.seen.json" if kind else "seen.json")
 
 
 def refuse_test(data: Dataset) -> None:

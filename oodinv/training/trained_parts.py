@@ -1,28 +1,31 @@
 """Parts of an inverter, from the folders that trainings leave or from bundles."""
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
 
 from oodinv.models.decomposition import Choices, Decomposition, DecompositionConfig
 from oodinv.models.e4e import Encoder, EncoderConfig
 from oodinv.models.encoding import CropEncoder
 from oodinv.models.identity import IdentityNetwork
+from oodinv.models.latents import Latents
 from oodinv.models.stylegan2 import Generator
+from oodinv.training.atomic import write_whole
 from oodinv.training.data import Dataset
 from oodinv.training.errors import TrainingError
-from oodinv.training.latents import Latents, LatentSource, NormalLatents, PortraitLatents
+from oodinv.training.latents import LatentSource, NormalLatents, PortraitLatents
 from oodinv.training.trained import load_generator, read_trained
 
 _LATENTS = "latents.safetensors"
-_LATENT_NOISE = 0.03
-"""Of generators whose file does not say it."""
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether a folder is a bundle; else it is a training's."""
+    return (folder / "bundle.json").is_file()
 
 
 def find_generator(folder: Path) -> Generator:
@@ -32,7 +35,7 @@ def find_generator(folder: Path) -> Generator:
         TrainingError: The folder holds none.
         BundleError: The bundle is not as it says.
     """
-    return _bundle(folder).model.generator if _is_bundle(folder) else load_generator(folder)
+    return _bundle(folder).model.generator if is_bundle(folder) else load_generator(folder)
 
 
 def find_resolution(folder: Path) -> int:
@@ -41,7 +44,7 @@ def find_resolution(folder: Path) -> int:
     Raises:
         TrainingError: The folder says none.
     """
-    bundle = _is_bundle(folder)
+    bundle = is_bundle(folder)
     path = folder / ("bundle.json" if bundle else "generator.json")
     try:
         told = json.loads(path.read_bytes())
@@ -57,7 +60,7 @@ def find_resolution(folder: Path) -> int:
 
 def find_encoder(folder: Path) -> CropEncoder:
     """Of a training or a bundle; see `find_generator`."""
-    if _is_bundle(folder):
+    if is_bundle(folder):
         return _bundle(folder).model.encoder
     config, state = read_trained(folder, "encoder")
     try:
@@ -74,7 +77,7 @@ def find_decomposition(folder: Path) -> Decomposition:
     Raises:
         TrainingError: The folder holds none, or the bundle has none.
     """
-    if _is_bundle(folder):
+    if is_bundle(folder):
         found = _bundle(folder).model.decomposition
         if found is None:
             raise TrainingError(f"the bundle {folder} has no decomposition")
@@ -95,27 +98,42 @@ def find_identity(folder: Path) -> IdentityNetwork:
     Raises:
         TrainingError: The folder is no bundle with an identity network.
     """
-    identity = _bundle(folder).identity if _is_bundle(folder) else None
+    identity = _bundle(folder).identity if is_bundle(folder) else None
     if identity is None:
         raise TrainingError(f"{folder} holds no identity network: expected a bundle that was imported with one")
     return identity
 
 
-def save_latents(folder: Path, latents: Latents, *, noise: float) -> None:
-    """Write beside a generator what turns parameters into its latents, and the noise it was trained with."""
+def save_latents(folder: Path, latents: Latents) -> None:
+    """Write beside a generator what turns parameters into its latents."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{_LATENTS}.tmp"
-    moments = {"mean": latents.mean.clone().contiguous(), "std": latents.std.clone().contiguous()}
-    moments["noise"] = torch.tensor(noise)
-    temporary.write_bytes(safetensors.torch.save(moments))
-    os.replace(temporary, folder / _LATENTS)
+    write_whole(folder / _LATENTS, latents.to_bytes())
+
+
+def read_latents(folder: Path) -> Latents | None:
+    """What turns parameters into the latents of a training's or bundle's generator; None = they are no parameters.
+
+    Raises:
+        TrainingError: The file in the folder cannot be read.
+        BundleError: The bundle is not as it says.
+    """
+    if is_bundle(folder):
+        latents: Latents | None = _bundle(folder).latents
+        return latents
+    path = folder / _LATENTS
+    if not path.is_file():
+        return None
+    try:
+        return Latents.of_tensors(safetensors.torch.load_file(path))
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise TrainingError(f"{path} cannot be read: {str(error)[:200]}") from error
 
 
 def find_latents(folder: Path, data: Dataset, generator: Generator) -> tuple[Latents | None, LatentSource]:
     """What turns the dataset's parameters into a generator's latents, and how those are distributed.
 
-    Means, deviations and noise are those the generator was trained with, from its folder. A generator without them
-    (of photos, or in a bundle) has latents that no portrait's parameters tell.
+    Means, deviations and noise are those the generator was trained with. A generator without them (of photos) has
+    latents that no portrait's parameters tell.
 
     Args:
         folder: The generator's.
@@ -123,18 +141,16 @@ def find_latents(folder: Path, data: Dataset, generator: Generator) -> tuple[Lat
         generator: Takes the latents.
 
     Raises:
-        TrainingError: The file in the folder cannot be read.
+        TrainingError: What the folder has cannot be read.
+        BundleError: The bundle is not as it says.
     """
-    z_dim, path = generator.config.z_dim, folder / _LATENTS
-    if data.params is None or data.params.shape[1] != z_dim or not path.is_file():
+    z_dim = generator.config.z_dim
+    if data.params is None or data.params.shape[1] != z_dim:
         return None, NormalLatents(z_dim)
-    try:
-        told = safetensors.torch.load_file(path)
-        source = PortraitLatents(data.params, noise=float(told.get("noise", _LATENT_NOISE)))
-        source.standardise = Latents.of_moments(told["mean"], told["std"])
-    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
-        raise TrainingError(f"{path} cannot be read: {str(error)[:200]}") from error
-    return source.standardise, source
+    latents = read_latents(folder)
+    if latents is None:
+        return None, NormalLatents(z_dim)
+    return latents, PortraitLatents(data.params, latents)
 
 
 def decomposition_shape(
@@ -169,10 +185,6 @@ def decomposition_shape(
 def with_size(config: EncoderConfig, generator: Generator) -> EncoderConfig:
     """An encoder's shape with as many styles as a generator takes."""
     return replace(config, num_layers=generator.config.num_layers, style_dim=generator.config.style_dim)
-
-
-def _is_bundle(folder: Path) -> bool:
-    return (folder / "bundle.json").is_file()
 
 
 def _bundle(folder: Path) -> Any:

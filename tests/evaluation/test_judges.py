@@ -84,7 +84,8 @@ def test_a_trained_regressor_is_loaded_and_named_in_the_protocol(tmp_path, tiny,
 
 def test_a_regressor_is_independent_only_of_directions_that_another_one_made(tiny):
     spec = tiny.bundle.spec
-    told = spec.model_copy(update={"provenance": f"made here; regressor_sha256: {'ab' * 32}, seed 3"})
+    directions = spec.directions.model_copy(update={"regressor_sha256": "ab" * 32})
+    told = spec.model_copy(update={"directions": directions})
     assert independence(told, Judges(regressor_sha256="ab" * 32)) == SAME
     assert independence(told, Judges(regressor_sha256="cd" * 32)) == INDEPENDENT
     assert independence(spec, Judges(regressor_sha256="cd" * 32)) == independence(told, Judges()) == UNKNOWN

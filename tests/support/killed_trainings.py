@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from tiny_bundle import ENCODER, GENERATOR, tiny_model
 
+from oodinv.models.latents import Latents
 from oodinv.models.stylegan2 import Generator
 from oodinv.training.data import Dataset
 from oodinv.training.decomposition import DecompositionTrainer, DecompositionTraining
 from oodinv.training.encoder import EncoderTrainer, EncoderTraining
 from oodinv.training.generator import GeneratorTrainer, GeneratorTraining
-from oodinv.training.latents import Latents, PortraitLatents
+from oodinv.training.latents import PortraitLatents
 from oodinv.training.loop import LoopOptions, Trainer, run_training
 from oodinv.training.phases import Phase
 from oodinv.training.regressor import RegressorConfig, RegressorTrainer, RegressorTraining
@@ -50,10 +51,9 @@ def make(kind: str) -> Trainer:
             images=2 * STEPS, batch=2, progressive_begin=8, progressive_every=4, r1_every=3, pool=6, ema_images=20.0
         )
         torch.manual_seed(1)
-        source = PortraitLatents(data.params, noise=0.03)
-        return EncoderTrainer(
-            data, Generator(GENERATOR), ENCODER, training, latents=Latents(data.params), source=source
-        )
+        latents = Latents.over(data.params)
+        source = PortraitLatents(data.params, latents)
+        return EncoderTrainer(data, Generator(GENERATOR), ENCODER, training, latents=latents, source=source)
     if kind == "decomposition":
         model = tiny_model()
         return DecompositionTrainer(

@@ -23,17 +23,3 @@ def test_no_part_of_the_training_imports_more_than_a_bare_machine_has():
     # What torch brings along itself when some part of it is first used.
     assert set(outside.split()) - ALLOWED <= {"sympy", "mpmath", "opt_einsum", "networkx", "_cffi_backend"}
     assert rooms == ""
-
-
-def test_the_embedded_models_decomposition_is_as_a_bundle_would_have_it():
-    from oodinv.bundles.spec import decomposition_config
-    from oodinv.models.decomposition import Choices
-    from oodinv.training.embedded import LEVELS, encoder_config, generator_config, slim_decomposition
-
-    generator = generator_config(20)
-    encoder = encoder_config(generator)
-    shape = slim_decomposition(generator, encoder)
-    assert shape == decomposition_config(
-        generator, encoder, levels=LEVELS, num_iterations=shape.num_iterations, width=shape.width,
-        max_displacement=shape.max_displacement, choices=Choices.improved(),
-    )  # fmt: skip

@@ -10,12 +10,12 @@ from tiny_bundle import ENCODER, GENERATOR
 from oodinv.edits.directions import read_direction
 from oodinv.edits.shape import GeneratorShape
 from oodinv.models.e4e import Encoder
+from oodinv.models.latents import Latents
 from oodinv.models.stylegan2 import Generator
 from oodinv.training.components import principal_components
 from oodinv.training.data import Dataset
 from oodinv.training.direction_finding import DirectionSearch, DirectionTrainer
 from oodinv.training.errors import TrainingError
-from oodinv.training.latents import Latents
 from oodinv.training.leakage import Response, disentangle, measure_response, safe_range
 from oodinv.training.loop import LoopOptions, Trainer, run_training
 from oodinv.training.regressor import AttributeRegressor, RegressorConfig
@@ -127,7 +127,7 @@ def portraits():
     generator = Generator(GENERATOR).eval()
     rng = np.random.default_rng(0)
     params = rng.normal(size=(120, GENERATOR.z_dim)).astype(np.float32)
-    latents = Latents(params)
+    latents = Latents.over(params)
     with torch.no_grad():
         drawn = generator.synthesise(generator.map(latents(params))).clamp(-1, 1)
         told = Eyes()(drawn).numpy()
@@ -234,4 +234,4 @@ def test_a_label_whose_name_is_no_files_name_gets_no_direction(portraits, name):
         crops=np.zeros((120, 3, 32, 32), np.uint8), params=data.params, labels={name: data.labels["slope"]}
     )
     with pytest.raises(TrainingError, match="a label cannot be called"):
-        DirectionTrainer(odd, generator, search(), latents=Latents(data.params))
+        DirectionTrainer(odd, generator, search(), latents=Latents.over(data.params))

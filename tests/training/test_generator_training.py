@@ -5,6 +5,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from oodinv.models.latents import Latents
 from oodinv.models.layers import fir_upsample
 from oodinv.models.stylegan2 import Generator, GeneratorConfig
 from oodinv.training.checkpoint import Checkpoints
@@ -12,7 +13,6 @@ from oodinv.training.data import Dataset, DatasetError
 from oodinv.training.errors import TrainingError
 from oodinv.training.generator import GeneratorTrainer, GeneratorTraining, default_phases, train_generator
 from oodinv.training.growing import grow
-from oodinv.training.latents import Latents
 from oodinv.training.loop import LoopOptions
 from oodinv.training.phases import Phase
 from oodinv.training.trained import load_generator, save_trained
@@ -55,7 +55,7 @@ def trained(pack, tmp_path_factory):
 def test_a_generator_learns_grows_and_knows_its_mean_style(pack, trained):
     generator, folder = trained
     assert generator.config.resolution == 32
-    z = Latents(pack.params)(pack.params)
+    z = Latents.over(pack.params)(pack.params)
     torch.testing.assert_close(generator.latent_avg, generator.mapping(z).mean(dim=0, keepdim=True))
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert len(lines) == 12 and all("pixel" in line for line in lines)

@@ -5,23 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_bundle import ENCODER, GENERATOR, write_tiny_bundle
+from tiny_bundle import GENERATOR, write_tiny_bundle
+from tiny_trainings import CONFIGS
 
 from oodinv.models.decomposition import Choices
 from oodinv.models.inversion import InversionModel
-from oodinv.models.stylegan2 import Generator
-from oodinv.training.data import Dataset
-from oodinv.training.decomposition import DecompositionTraining
-from oodinv.training.direction_finding import DirectionSearch
 from oodinv.training.encoder import EncoderTraining
 from oodinv.training.errors import TrainingError
-from oodinv.training.inverter_recipes import DecompositionRecipe, DirectionsRecipe, EncoderRecipe, RegressorRecipe
+from oodinv.training.inverter_recipes import DecompositionRecipe, EncoderRecipe
 from oodinv.training.job import TrainingJob, run_job
 from oodinv.training.latents import Latents, NormalLatents
-from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.recipes import RECIPES, Inputs
-from oodinv.training.regressor import AttributeRegressor, RegressorTraining
-from oodinv.training.trained import save_trained
+from oodinv.training.regressor import AttributeRegressor
 from oodinv.training.trained_parts import (
     decomposition_shape,
     find_decomposition,
@@ -29,47 +24,7 @@ from oodinv.training.trained_parts import (
     find_generator,
     find_latents,
     find_resolution,
-    save_latents,
 )
-
-CONFIGS = {
-    "encoder": EncoderRecipe(network=replace(ENCODER, num_layers=1), training=EncoderTraining(images=4, batch=4)),
-    "decomposition": DecompositionRecipe(
-        levels=(8, 16), width=8, features=True, training=DecompositionTraining(images=4, batch=4)
-    ),
-    "regressor": RegressorRecipe(resolution=16, widths=(4, 4), training=RegressorTraining(images=16, batch=8)),
-    "directions": DirectionsRecipe(search=DirectionSearch(names=("smile",), rounds=0, faces=4, components=2)),
-}
-
-
-@pytest.fixture(scope="module")
-def portraits():
-    rng = np.random.default_rng(0)
-    masks = (rng.random((2, 16, 32, 32)) * 255).astype(np.uint8)
-    return Dataset.from_arrays(
-        crops=rng.integers(0, 256, (16, 3, 32, 32)).astype(np.uint8),
-        accessory=masks[0],
-        silhouette=masks[1],
-        params=rng.normal(size=(16, GENERATOR.z_dim)).astype(np.float32),
-        labels={"smile": rng.normal(size=16), "age": rng.normal(size=16)},
-    )
-
-
-@pytest.fixture(scope="module")
-def chain(portraits, tmp_path_factory):
-    """Folders by kind."""
-    root = tmp_path_factory.mktemp("chain")
-    torch.manual_seed(0)
-    save_trained(root / "generator", kind="generator", config=GENERATOR, network=Generator(GENERATOR))
-    save_latents(root / "generator", Latents(portraits.params), noise=0.07)
-    folders = {"generator": root / "generator"}
-    for kind, config in CONFIGS.items():
-        prepared = RECIPES[kind].build(config, portraits, Inputs(folders=folders))
-        folder = root / kind
-        run_training(prepared.trainer, steps=prepared.steps, folder=folder, options=LoopOptions(progress=False))
-        prepared.write(folder)
-        folders[kind] = folder
-    return folders
 
 
 def test_what_was_trained_makes_a_model_that_inverts(portraits, chain):
@@ -91,8 +46,8 @@ def test_latents_keep_the_moments_they_were_trained_with(portraits, chain, tmp_p
     other = replace(portraits, params=3 * portraits.params + 1)
     generator = find_generator(chain["generator"])
     latents, source = find_latents(chain["generator"], other, generator)
-    torch.testing.assert_close(latents.mean, Latents(portraits.params).mean)
-    assert source.standardise is latents and source.noise == pytest.approx(0.07)
+    torch.testing.assert_close(latents.mean, Latents.over(portraits.params).mean)
+    assert source.standardise is latents and latents.noise == pytest.approx(0.07)
     # Whose moments nobody has kept is not guessed at from the pictures at hand.
     unknown, source = find_latents(tmp_path, other, generator)
     assert unknown is None and isinstance(source, NormalLatents)

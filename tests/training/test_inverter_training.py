@@ -11,6 +11,7 @@ from tiny_bundle import ENCODER, GENERATOR, tiny_model
 
 from oodinv.errors import describe
 from oodinv.models.inversion import InversionModel
+from oodinv.models.latents import Latents
 from oodinv.models.stylegan2 import Generator
 from oodinv.training.data import Dataset
 from oodinv.training.decomposition import DecompositionTrainer, DecompositionTraining, invert_at, train_decomposition
@@ -19,7 +20,6 @@ from oodinv.training.encoder import EncoderTrainer, EncoderTraining, train_encod
 from oodinv.training.errors import CheckpointError, TrainingError, TrainingStopped
 from oodinv.training.fingerprint import network_digest
 from oodinv.training.generator import GeneratorTraining, train_generator
-from oodinv.training.latents import Latents
 from oodinv.training.loop import LoopOptions, Trainer, run_training
 from oodinv.training.loss_networks import ImageWeights, LossNetworks, image_terms
 from oodinv.training.perceptual import VGG19Features
@@ -101,7 +101,7 @@ def test_the_released_schedule_trains_the_coarsest_level_first(pack):
 
 
 def test_photos_have_no_true_style_and_a_mirrored_portrait_none_of_its_own(pack):
-    generator_latents = Latents(np.random.default_rng(0).normal(size=(8, GENERATOR.z_dim)).astype(np.float32))
+    generator_latents = Latents.over(np.random.default_rng(0).normal(size=(8, GENERATOR.z_dim)).astype(np.float32))
     known = Dataset.from_arrays(
         crops=((pack.crops(np.arange(8)).numpy() + 1) * 127.5).round().astype(np.uint8),
         params=np.random.default_rng(0).normal(size=(8, GENERATOR.z_dim)).astype(np.float32),

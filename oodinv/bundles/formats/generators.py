@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 import torch
 from torch import Tensor
@@ -84,11 +83,6 @@ def check_kernels(tensors: Mapping[str, Tensor], patterns: Sequence[str], gain: 
                 f"{what}: {name} must be the kernel [1, 3, 3, 1] along both axes with the sum {gain:g}, got shape "
                 f"{tuple(kernel.shape)} beginning with {[round(number, 4) for number in found]}"
             )
-
-
-def spec_fields(config: GeneratorConfig) -> dict[str, int | float | bool]:
-    """The config as `bundle.json` says it."""
-    return {name: value for name, value in asdict(config).items() if name != "resolution"}
 
 
 def num_styles(resolution: int) -> int:

@@ -1,9 +1,6 @@
 """Published files to a bundle."""
 
 import math
-import os
-import shutil
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,18 +11,16 @@ from torch import Tensor
 
 from oodinv.bundles.bundle import Bundle, find_bundle, write_bundle
 from oodinv.bundles.describe import verify_bundle
+from oodinv.bundles.fields import decomposition_fields, encoder_fields, generator_fields
 from oodinv.bundles.formats import released
 from oodinv.bundles.formats.card import LICENCE, provenance, write_card
 from oodinv.bundles.formats.choose import Chosen, choose_parts
-from oodinv.bundles.formats.generators import spec_fields
 from oodinv.bundles.formats.latent_avg import NUM_SAMPLES, fold, mean_of_samples
 from oodinv.bundles.formats.named_directions import read_directions
 from oodinv.bundles.formats.parts import DecompositionPart, EncoderPart, GeneratorPart, IdentityPart, Role, Setting
 from oodinv.bundles.spec import FORMAT, BundleError
-from oodinv.models.e4e import EncoderConfig
-from oodinv.models.encoders import AnyEncoderConfig
+from oodinv.bundles.whole_folder import whole_folder
 from oodinv.models.encoding import check_fit
-from oodinv.models.restyle import RestyleConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,20 +59,11 @@ def import_bundle(request: ImportRequest, say: Callable[[str], None] = lambda li
         BundleError: A file is not what it should be, the parts do not fit, or the folder cannot be written.
         EditError: A direction cannot be used.
     """
-    out = request.out
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BundleError(f"{out} exists already: expected a new or empty folder, name another one")
-    unfinished = out.absolute().parent / f".{out.name}.{uuid.uuid4().hex}"
-    try:
+    with whole_folder(request.out) as unfinished:
         _write(request, unfinished, say)
         say("loading it back and running it once")
         verify_bundle(str(unfinished))
-        os.rename(unfinished, out)
-    except OSError as error:
-        raise BundleError(f"{out} cannot be written: {error.strerror or error}; make room or name another") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return find_bundle(str(out))
+    return find_bundle(str(request.out))
 
 
 def _write(request: ImportRequest, folder: Path, say: Callable[[str], None]) -> None:
@@ -101,8 +87,8 @@ def _write(request: ImportRequest, folder: Path, say: Callable[[str], None]) -> 
         "version": "1",
         "setting": request.setting,
         "resolution": generator.config.resolution,
-        "generator": spec_fields(generator.config),
-        "encoder": _encoder_fields(encoder.config),
+        "generator": generator_fields(generator.config),
+        "encoder": encoder_fields(encoder.config),
         "decomposition": None,
         "identity": None,
         "licence": request.licence or LICENCE,
@@ -164,16 +150,6 @@ def _mean_style(chosen: Chosen, generator: GeneratorPart, say: Callable[[str], N
     ]
 
 
-def _encoder_fields(config: AnyEncoderConfig) -> dict[str, Any]:
-    kind = "featurestyle"
-    if isinstance(config, EncoderConfig):
-        kind = "e4e"
-    elif isinstance(config, RestyleConfig):
-        kind = "restyle"
-    shape = {name: value for name, value in asdict(config).items() if name not in ("num_layers", "style_dim")}
-    return {"kind": kind} | shape
-
-
 def _decomposition(
     request: ImportRequest, part: DecompositionPart, generator: GeneratorPart, encoder: EncoderPart, what: str
 ) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
@@ -191,10 +167,4 @@ def _decomposition(
     config, weights = released.fit(
         part, generator.config, encoder.config, num_iterations=rounds, max_displacement=displacement, what=what
     )
-    return {
-        "levels": list(config.levels),
-        "num_iterations": config.num_iterations,
-        "max_displacement": config.max_displacement,
-        "width": None,
-        "choices": asdict(config.choices),
-    }, weights
+    return decomposition_fields(config), weights
