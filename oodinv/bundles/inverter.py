@@ -68,6 +68,8 @@ class Inverter:
             accelerate(self._model)
         self._directions = {name: tensor.to(self.device) for name, tensor in loaded.directions.items()}
         self._identity = None if loaded.identity is None else loaded.identity.to(self.device)
+        self.latents = loaded.latents
+        """How portraits' parameters become the generator's latents; None where these are normal."""
         self._shape = generator_shape(self._model.generator)
 
     @classmethod

@@ -11,8 +11,7 @@ from pathlib import Path
 from oodinv.bundles.bundle import find_bundle
 from oodinv.evaluation.errors import EvaluationError
 from oodinv.evaluation.write import MARKDOWN
-
-MEASURED = "## What was measured"
+from oodinv.training.bundle_card import MEASURED
 
 
 def with_measurements(card: str, table: str) -> str:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oodinv.bundles.inverter import Inverter
+from oodinv.evaluation.draws import plan_draws
 from oodinv.evaluation.groups import ALL
 from oodinv.evaluation.judges import Judges
 from oodinv.evaluation.pictures import as_written, is_finite
@@ -35,7 +36,7 @@ def measure_generator(
 
     Args:
         inverter: Of the bundle; its generator has its mapping.
-        data: Crops; those with an accessory are left out where that is known.
+        data: Crops; see `plan_draws` for which.
         judges: Inception or none.
         settings: `generator_count`, `batch` and `seed` count; the sliced Wasserstein distance is that of the first
             `SWD_PICTURES` at most. A picture that is not finite is replaced by grey, which
@@ -43,17 +44,13 @@ def measure_generator(
         tally: Where the numbers go.
         on_batch: Called with the pictures done.
     """
-    bare = np.array([number for number, kind in enumerate(data.kinds) if not kind])
-    count = min(settings.generator_count, len(bare))
-    size = inverter.resolution
-    latents = torch.randn(
-        count, inverter.bundle.spec.generator.z_dim, generator=torch.Generator().manual_seed(settings.seed)
-    )
+    draws = plan_draws(inverter, data, settings.generator_count, seed=settings.seed)
+    count, size = len(draws.real), inverter.resolution
     drawn, real = Descriptors(seed=settings.seed), Descriptors(seed=settings.seed)
     features: tuple[list[Tensor], list[Tensor]] = ([], [])
     for start in range(0, count, settings.batch):
         stop = min(start + settings.batch, count)
-        raw = inverter.draw(latents[start:stop])
+        raw = inverter.draw(draws.latents[start:stop])
         failed = ~is_finite(raw).numpy()
         tally.add(
             Quantity(SECTION, "whole", "drawn", "finite"),
@@ -61,7 +58,7 @@ def measure_generator(
             {ALL: np.ones(len(failed), dtype=bool)},
             failed,
         )
-        pictures, crops = as_written(raw), data.crops(bare[start:stop], size)
+        pictures, crops = as_written(raw), data.crops(draws.real[start:stop], size)
         pictures[torch.from_numpy(failed)] = 0
         if size >= COARSEST and start < SWD_PICTURES:
             drawn.add(pictures[: SWD_PICTURES - start])
@@ -83,7 +80,21 @@ def measure_generator(
         tally.set(Quantity(SECTION, "whole", "drawn", "kid"), ALL, kernel_distance(a, b), count)
 
 
-def uncurated(inverter: Inverter, count: int, *, seed: int, batch: int = 8) -> Float[Tensor, "count 3 size size"]:
-    """The first pictures of a seed, as they come."""
-    latents = torch.randn(count, inverter.bundle.spec.generator.z_dim, generator=torch.Generator().manual_seed(seed))
+def uncurated(
+    inverter: Inverter, count: int, *, seed: int, data: Dataset | None = None, batch: int = 8
+) -> Float[Tensor, "count 3 size size"]:
+    """The first pictures as they come.
+
+    Args:
+        inverter: Of the bundle.
+        count: At most so many.
+        seed: Of what is drawn at random.
+        data: Where latents come from, see `plan_draws`; None = normal ones.
+        batch: Drawn at once.
+    """
+    if data is None:
+        z_dim = inverter.bundle.spec.generator.z_dim
+        latents = torch.randn(count, z_dim, generator=torch.Generator().manual_seed(seed))
+    else:
+        latents = plan_draws(inverter, data, count, seed=seed).latents
     return torch.cat([torch.nan_to_num(as_written(inverter.draw(part))) for part in latents.split(batch)])

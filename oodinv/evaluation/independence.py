@@ -1,7 +1,12 @@
-"""Whether who judges edits had a part in making them."""
+"""Whether what is measured was kept apart from what it is measured with."""
 
+from collections.abc import Mapping
+
+from oodinv.bundles.bundle import Bundle
 from oodinv.bundles.spec import BundleSpec
 from oodinv.evaluation.judges import Judges
+from oodinv.training.data import Dataset
+from oodinv.training.seen import Seen
 
 INDEPENDENT = "another than the one that made the directions"
 SAME = "the one that made the directions: it judges its own work"
@@ -19,3 +24,14 @@ def independence(spec: BundleSpec, judges: Judges) -> str:
 def fact(bundle: str) -> str:
     """Name of the protocol's fact about a bundle."""
     return f"regressor for {bundle}"
+
+
+def seen_before(bundle: Bundle, datasets: Mapping[str, Dataset]) -> list[str]:
+    """What of each dataset the bundle says that its networks were trained on; empty = nothing, or it does not say.
+
+    Raises:
+        TrainingError: The bundle's file is damaged.
+    """
+    seen = None if bundle.spec.seen is None else Seen.read(bundle.folder)
+    shared = {name: "" if seen is None else seen.shared_with(data) for name, data in datasets.items()}
+    return [f"NOT HELD OUT: trained on {what} of dataset {name}" for name, what in shared.items() if what]

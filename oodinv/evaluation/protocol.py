@@ -7,8 +7,9 @@ from pathlib import Path
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.evaluation.counterfactuals import LEAST_MOVED
+from oodinv.evaluation.draws import FROM_PORTRAITS, NORMAL
 from oodinv.evaluation.generator import SWD_PICTURES
-from oodinv.evaluation.independence import fact, independence
+from oodinv.evaluation.independence import fact, independence, seen_before
 from oodinv.evaluation.judges import Judges
 from oodinv.evaluation.pictures import CEILING_DB
 from oodinv.evaluation.settings import Settings
@@ -45,6 +46,9 @@ def make_protocol(
             f"{inverter.bundle.sha256}, composition {settings.composition or spec.edit_composition}, MS-SSIM at "
             f"{largest_num_scales(spec.resolution)} scales, identity network "
             f"{'none' if spec.identity is None else 'sha256 ' + spec.identity.sha256}"
+            + "".join(
+                f"; {text}" for text in seen_before(inverter.bundle, {n: data for n, (_, data) in datasets.items()})
+            )
         )
     facts["preset"] = f"{settings.preset}; noise fixed, float32 without TF32"
     facts["resize"] = (
@@ -71,8 +75,9 @@ def make_protocol(
     )
     facts["generator"] = (
         f"first {settings.generator_count} crops without accessory, as many drawn with seed {settings.seed}, no "
-        f"truncation; sliced Wasserstein x 1000, of the first {min(SWD_PICTURES, settings.generator_count)}: 128 "
-        "patches of 7x7 for each picture and level, 4 x 128 directions"
+        f"truncation; {FROM_PORTRAITS}, where the bundle tells how parameters become latents, else {NORMAL}; sliced "
+        f"Wasserstein x 1000, of the first {min(SWD_PICTURES, settings.generator_count)}: 128 patches of 7x7 for each "
+        "picture and level, 4 x 128 directions"
     )
     for name in ("lpips", "inception", "regressor", "detector"):
         given = getattr(judges, name) is not None

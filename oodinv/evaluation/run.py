@@ -9,6 +9,7 @@ from typing import Literal
 from oodinv.bundles.inverter import Inverter
 from oodinv.evaluation.errors import EvaluationError
 from oodinv.evaluation.evaluate import OnProgress, evaluate
+from oodinv.evaluation.independence import seen_before
 from oodinv.evaluation.judges import Judges, load_judges
 from oodinv.evaluation.names import short_names
 from oodinv.evaluation.samples import check_writable
@@ -78,6 +79,9 @@ def run_evaluation(
         for name, folder in zip(names, datasets, strict=True)
     }
     judges = _with_overlaps(judges, networks.regressor, opened)
+    for inverter in loaded.values():
+        for text in seen_before(inverter.bundle, opened):
+            logger.warning("bundle %s %s", inverter.bundle.spec.name, text)
     evaluation = evaluate(
         loaded,
         opened,

@@ -31,7 +31,9 @@ def draw_sheets(
     sheets = {f"dataset {name}": dataset_sheet(data) for name, data in datasets.items()}
     for bundle, inverter in bundles.items():
         if inverter.can_draw:
-            sheets[f"samples {bundle}"] = sample_sheet(inverter, seed=settings.seed, batch=settings.batch)
+            # Latents of portraits, where there are any.
+            source = next((data for data in datasets.values() if data.params is not None), None)
+            sheets[f"samples {bundle}"] = sample_sheet(inverter, source, seed=settings.seed, batch=settings.batch)
         for name, data in datasets.items():
             sheets[f"masks {bundle} {name}"] = mask_sheet(inverter, data, batch=settings.batch)
             if inverter.bundle.spec.edits:
@@ -85,10 +87,17 @@ def dataset_sheet(
 
 
 def sample_sheet(
-    inverter: Inverter, *, columns: int = 8, rows: int = 5, seed: int = 0, batch: int = 8, tile: int = 144
+    inverter: Inverter,
+    data: Dataset | None = None,
+    *,
+    columns: int = 8,
+    rows: int = 5,
+    seed: int = 0,
+    batch: int = 8,
+    tile: int = 144,
 ) -> Image.Image:
-    """The first pictures that a seed draws."""
-    drawn = uncurated(inverter, columns * rows, seed=seed, batch=batch)
+    """The first pictures that a seed draws; of a dataset's parameters where the generator knows these."""
+    drawn = uncurated(inverter, columns * rows, seed=seed, data=data, batch=batch)
     title = f"{inverter.bundle.spec.name} {inverter.bundle.spec.version}: uncurated, seed {seed}, no truncation"
     return picture_grid([GridSection(title=title, pictures=_bytes(drawn), columns=columns)], tile=tile)
 

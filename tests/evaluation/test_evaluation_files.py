@@ -6,7 +6,7 @@ from PIL import Image
 from tiny_bundle import write_tiny_bundle
 
 from oodinv.bundles.inverter import Inverter
-from oodinv.evaluation.card import MEASURED, update_card, with_measurements
+from oodinv.evaluation.card import update_card, with_measurements
 from oodinv.evaluation.convert import convert_lpips
 from oodinv.evaluation.errors import EvaluationError
 from oodinv.evaluation.evaluate import evaluate
@@ -19,7 +19,6 @@ from oodinv.evaluation.sheets import dataset_sheet, draw_sheets
 from oodinv.evaluation.tally import Quantity
 from oodinv.evaluation.write import read_rows, write_evaluation
 from oodinv.metrics.lpips import ALEX, Lpips
-from oodinv.training.card import MEASURED as HEADING_OF_TRAINING
 from oodinv.training.data import Dataset
 
 FEW = Settings(edit_count=1, generator_count=2, batch=8, strengths=(-1.0, 2.0), scales=(1, 4))
@@ -151,7 +150,6 @@ def test_a_count_looks_at_no_more_than_the_first_samples(tiny, tmp_path, monkeyp
 
 
 def test_a_card_gets_the_table_in_place_of_what_its_section_held(written, tmp_path):
-    assert MEASURED == HEADING_OF_TRAINING
     text = written[1].markdown.read_text()
     before = "# Card\n\nText.\n\n## What was measured\n\nOld.\n\n### Older\n\n## Limits\n\nMany.\n"
     card = with_measurements(before, text)

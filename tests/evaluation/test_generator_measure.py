@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from oodinv.evaluation import generator
+from oodinv.evaluation.draws import NORMAL, plan_draws
 from oodinv.evaluation.evaluate import evaluate
 from oodinv.evaluation.generator import uncurated
 from oodinv.evaluation.pictures import as_written
 from oodinv.evaluation.settings import Settings
 from oodinv.evaluation.tally import Quantity
 from oodinv.metrics.sliced_wasserstein import Descriptors, sliced_wasserstein
+from oodinv.models.latents import Latents
 from oodinv.training.data import Dataset
 
 ONLY = Settings(parts=("generator",), generator_count=6, batch=4)
@@ -46,6 +48,25 @@ def test_patches_are_kept_of_so_many_pictures_and_no_more(tiny, portraits, monke
     capped = found.value("d", "b", SWD)
     assert capped.count == 3 and capped.value == pytest.approx(expected, rel=1e-2)
     assert found.value("d", "b", SWD._replace(metric="finite")).count == 4
+
+
+def test_latents_are_those_of_portraits_that_nothing_is_compared_with(tiny, portraits):
+    z_dim = tiny.bundle.spec.generator.z_dim
+    params = np.random.default_rng(0).normal(3.0, 2.0, (len(portraits), z_dim)).astype(np.float32)
+    known = replace(portraits, params=params)
+    tiny.latents = Latents.over(params, noise=0.0)
+    try:
+        draws = plan_draws(tiny, known, 100, seed=0)
+        assert list(draws.real) == [1, 5]  # of 1, 3, 5, 7, which have no accessory
+        torch.testing.assert_close(draws.latents, tiny.latents(params[[0, 2]]))
+        drawn = uncurated(tiny, 2, seed=0, data=known)
+        torch.testing.assert_close(drawn, as_written(tiny.draw(draws.latents[:2])))
+        found = evaluate({"b": tiny}, {"d": known}, ONLY)
+        assert found.value("d", "b", SWD).count == 2
+        for unknown in (portraits, replace(known, params=params[:, 1:])):
+            assert plan_draws(tiny, unknown, 3, seed=0).told == NORMAL
+    finally:
+        tiny.latents = None
 
 
 def test_nothing_is_rounded_to_tf32_while_it_is_measured_and_afterwards_it_is_as_before(tiny, portraits, monkeypatch):

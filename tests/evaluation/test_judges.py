@@ -1,16 +1,18 @@
 """Identity and face detection: what is missing counts against the model."""
 
 import hashlib
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from tiny_bundle import write_tiny_bundle
 
-from oodinv.bundles.bundle import load_bundle
+from oodinv.bundles.bundle import find_bundle, load_bundle
 from oodinv.bundles.inverter import Inverter
 from oodinv.evaluation.evaluate import evaluate
-from oodinv.evaluation.independence import INDEPENDENT, SAME, UNKNOWN, independence
+from oodinv.evaluation.independence import INDEPENDENT, SAME, UNKNOWN, independence, seen_before
 from oodinv.evaluation.judges import Judges, load_judges
 from oodinv.evaluation.reconstruction import identity_kept, measure_reconstruction
 from oodinv.evaluation.settings import Settings
@@ -18,6 +20,7 @@ from oodinv.evaluation.table import markdown
 from oodinv.evaluation.tally import Quantity
 from oodinv.models.identity import IdentityConfig, IdentityNetwork
 from oodinv.training.regressor import AttributeRegressor, RegressorConfig
+from oodinv.training.seen import Seen
 
 
 class SeesBright:
@@ -89,3 +92,27 @@ def test_a_regressor_is_independent_only_of_directions_that_another_one_made(tin
     assert independence(told, Judges(regressor_sha256="ab" * 32)) == SAME
     assert independence(told, Judges(regressor_sha256="cd" * 32)) == INDEPENDENT
     assert independence(spec, Judges(regressor_sha256="cd" * 32)) == independence(told, Judges()) == UNKNOWN
+
+
+def test_pictures_that_a_bundle_was_trained_on_are_told(tmp_path, portraits):
+    folder = write_tiny_bundle(tmp_path / "tiny")
+    tell_seen(folder, Seen.of(portraits.subset(slice(3))))
+    bundle = find_bundle(str(folder))
+    others = portraits.subset(slice(3, None))
+    told = seen_before(bundle, {"old": portraits, "new": others})
+    assert told == ["NOT HELD OUT: trained on 3 pictures of dataset old"]
+    inverter = Inverter.from_bundle(str(folder))
+    facts = evaluate({"b": inverter}, {"old": portraits}, Settings(parts=("generator",), generator_count=1)).protocol
+    assert "NOT HELD OUT: trained on 3 pictures" in facts.facts["bundle b"]
+
+
+def test_a_bundle_that_does_not_tell_what_it_has_seen_is_not_accused(tiny, portraits):
+    assert seen_before(tiny.bundle, {"d": portraits}) == []
+
+
+def tell_seen(folder, seen):
+    """Add `seen.json` to a bundle that lies there."""
+    fields = json.loads((folder / "bundle.json").read_text())
+    (folder / "seen.json").write_bytes(seen.to_bytes())
+    fields["seen"] = {"file": "seen.json", "sha256": hashlib.sha256(seen.to_bytes()).hexdigest()}
+    (folder / "bundle.json").write_text(json.dumps(fields))
