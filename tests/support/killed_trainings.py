@@ -18,15 +18,16 @@ from oodinv.models.latents import Latents
 from oodinv.models.stylegan2 import Generator
 from oodinv.training.data import Dataset
 from oodinv.training.decomposition import DecompositionTrainer, DecompositionTraining
+from oodinv.training.direction_finding import DirectionSearch, DirectionTrainer
 from oodinv.training.encoder import EncoderTrainer, EncoderTraining
 from oodinv.training.generator import GeneratorTrainer, GeneratorTraining
 from oodinv.training.latents import PortraitLatents
 from oodinv.training.loop import LoopOptions, Trainer, run_training
 from oodinv.training.phases import Phase
-from oodinv.training.regressor import RegressorConfig, RegressorTrainer, RegressorTraining
+from oodinv.training.regressor import AttributeRegressor, RegressorConfig, RegressorTrainer, RegressorTraining
 
 STEPS, SAVE_EVERY, KILLED_AFTER = 25, 5, 8
-KINDS = ("encoder", "decomposition", "regressor", "generator")
+KINDS = ("encoder", "decomposition", "regressor", "generator", "directions")
 OPTIONS = LoopOptions(save_every=SAVE_EVERY, log_every=1, grid_every=1000, progress=False)
 
 
@@ -64,11 +65,17 @@ def make(kind: str) -> Trainer:
         phases = (Phase(resolution=16, images=12), Phase(resolution=32, images=4 * STEPS - 12, adversarial=0.5))
         training = GeneratorTraining(phases=phases, batch=4, r1_every=4, path_every=3, ada_images=400.0)
         return GeneratorTrainer(data, GENERATOR, training)
-    return RegressorTrainer(
-        data,
-        RegressorConfig(labels=("smile", "age"), resolution=32, widths=(8, 8)),
-        RegressorTraining(images=4 * STEPS, batch=4, ema_images=20.0),
-    )
+    regressor = RegressorConfig(labels=("smile", "age"), resolution=32, widths=(8, 8))
+    if kind == "directions":
+        torch.manual_seed(1)
+        # A step for each of sixteen styles, one for the regression, eight that measure.
+        search = DirectionSearch(batch=1, rounds=3, faces=4, components=0)
+        judge, latents = AttributeRegressor(regressor), Latents.over(data.params)
+        judge.out.weight.data *= 1000  # no direction is without effect
+        trainer = DirectionTrainer(data, Generator(GENERATOR), search, latents=latents, regressor=judge)
+        assert trainer.steps == STEPS
+        return trainer
+    return RegressorTrainer(data, regressor, RegressorTraining(images=4 * STEPS, batch=4, ema_images=20.0))
 
 
 def run(kind: str, folder: Path, killed_after: int | None) -> None:
@@ -85,7 +92,8 @@ def run(kind: str, folder: Path, killed_after: int | None) -> None:
 
     trainer.step = step_and_die
     run_training(trainer, steps=STEPS, folder=folder, options=OPTIONS)
-    torch.save(trainer.network().state_dict(), folder / "weights.pt")
+    learned = trainer.state() if isinstance(trainer, DirectionTrainer) else trainer.network().state_dict()
+    torch.save(learned, folder / "weights.pt")
 
 
 def in_a_child(kind: str, folder: Path, killed_after: int | None = None) -> int:
