@@ -57,7 +57,7 @@ def augment(request: AugmentRequest) -> RunSummary | None:
 def _run(request: AugmentRequest) -> RunSummary:
     begin = time.monotonic()
     settings = prepare(request)
-    work = plan(settings, request.shard_size)
+    work = plan(settings, request.shard_size, list_source=request.list_source)
     previews = preview_samples(work.inventory) if request.show_faces else frozenset()
     totals = run_waves(request, replace(settings, previews=previews), work)
     if totals.given_up and not totals.receipts and not work.shards_before:

@@ -80,6 +80,10 @@ def main() -> None:
 )
 @click.option("--require-fencing", is_flag=True, default=None, help="Refuse a target that ignores create-only writes.")
 @click.option("--max-failed-share", type=float, help="Above it the exit code is 1.  [default: 0.05]")
+@click.option(
+    "--no-list", "list_source", is_flag=True, flag_value=False, default=None,
+    help="Look for no new photos; work on those that earlier runs have found.",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, default=None, help="Say what would be done; write nothing.")
 @_plain_errors
 def augment(

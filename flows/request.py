@@ -89,6 +89,10 @@ class AugmentRequest(BaseModel):
     require_fencing: bool = Field(
         default=False, description="Refuse a target that ignores create-only writes, instead of being its only writer"
     )
+    list_source: bool = Field(
+        default=True,
+        description="Look for new and changed photos; without, only those are worked on that earlier runs have found",
+    )
     show_faces: bool = Field(
         default=True, description="Contact sheet and gallery of at most 32 photos in the UI and beside the report"
     )

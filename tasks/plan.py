@@ -6,7 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from oodinv.engine.settings import RunSettings, ShardJob
-from oodinv.ledger.inventory import Inventory
+from oodinv.ledger.inventory import Inventory, load_inventory
 from oodinv.ledger.plan import missing_work, plan_inventory
 from oodinv.ledger.products import register_product
 from oodinv.store import open_source, open_store
@@ -49,10 +49,22 @@ class Plan:
 
 
 @task(name="plan", cache_policy=NO_CACHE, persist_result=False)
-def plan(settings: RunSettings, shard_size: int) -> Plan:
-    """Freeze what is new in the source and compare with what is committed."""
-    source, target = open_source(settings.source, settings.access), open_store(settings.target, settings.access)
-    inventory = plan_inventory(source, target, shard_size)
+def plan(settings: RunSettings, shard_size: int, *, list_source: bool = True) -> Plan:
+    """Freeze what is new in the source and compare with what is committed.
+
+    Args:
+        settings: What is to be made, of what, and where.
+        shard_size: Samples per new shard.
+        list_source: False = nothing new is looked for; the inventory is as earlier runs have left it.
+
+    Raises:
+        LedgerError: No photo in the source; without listing, no inventory in the target.
+    """
+    target = open_store(settings.target, settings.access)
+    if list_source:
+        inventory = plan_inventory(open_source(settings.source, settings.access), target, shard_size)
+    else:
+        inventory = load_inventory(target)
     products = (settings.faces, *settings.products)
     for product in products:
         register_product(target, product.definition)

@@ -11,12 +11,12 @@ def audit_inventory(target: Store, parts: int) -> Iterator[str]:
     """Problems of the parts 1 … ``parts``: wrong ids, keys dealt twice, shards out of order."""
     newest: dict[str, int] = {}
     for number in range(1, parts + 1):
-        table = read_inventory_part(target, number)
+        part = read_inventory_part(target, number)
         name = f"inventory part {number}"
-        if not table.num_rows:
+        if not part.num_rows:
             yield f"{name} is empty"
         before = (-1, "")
-        for row in table.to_pylist():
+        for row in (row for table in part.rows() for row in table.to_pylist()):
             key = row["key"]
             if row["sample_id"] != sample_id(key):
                 yield f"{name}: {key!r:.120} has sample_id {row['sample_id']}, expected {sample_id(key)}"

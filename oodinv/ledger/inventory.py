@@ -1,9 +1,14 @@
-"""The frozen list of inputs: what was dealt to which shard. Grows by numbered parts; nothing is dealt twice."""
+"""The frozen list of inputs: what was dealt to which shard. Grows by numbered parts; nothing is dealt twice.
+
+A million photos are too many to keep in memory for as long as a run lasts: parts lie in unnamed temporary files, of
+which the rows of one shard are read when they are wanted.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import merge
 from itertools import groupby
 
 import pyarrow as pa
@@ -11,22 +16,11 @@ import pyarrow.compute as pc
 
 from oodinv.ledger.errors import LedgerError
 from oodinv.ledger.identity import sample_id
+from oodinv.ledger.inventory_part import InventoryPart
 from oodinv.ledger.numbered import check_complete, numbers
-from oodinv.ledger.parquet import from_parquet
 from oodinv.store import Store
 
 PREFIX, SUFFIX = "inventory/", ".parquet"
-
-INVENTORY_SCHEMA = pa.schema(
-    [
-        pa.field("key", pa.string(), nullable=False),
-        pa.field("etag", pa.string(), nullable=False),
-        pa.field("size", pa.int64(), nullable=False),
-        pa.field("sample_id", pa.string(), nullable=False),
-        pa.field("shard_id", pa.string(), nullable=False),
-        pa.field("generation", pa.int64(), nullable=False),
-    ]
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +61,10 @@ class Shard:
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
-    """All parts together."""
+    """All parts together. Memory: a few words for each shard, and the versions of photos that changed."""
 
-    table: pa.Table
-    """Rows of INVENTORY_SCHEMA in the order in which they were dealt."""
-
-    parts: int
-    """Number of the newest part."""
+    held: tuple[InventoryPart, ...]
+    """Oldest first."""
 
     added: int = 0
     """Entries that this plan dealt: new photos and changed ones."""
@@ -81,9 +72,26 @@ class Inventory:
     ignored: int = 0
     """Objects of the source that are no photos (see ``inputs.PHOTO_SUFFIXES``); counted while planning only."""
 
+    @property
+    def parts(self) -> int:
+        """Number of the newest part."""
+        return len(self.held)
+
+    def rows(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """All rows of INVENTORY_SCHEMA in the order in which they were dealt, some thousands at a time."""
+        for part in self.held:
+            yield from part.rows(columns)
+
+    def versions(self) -> Iterator[tuple[str, str, int]]:
+        """Key, etag and generation of the newest version of every input, sorted by key."""
+        streams = [_versions(part) for part in self.held]
+        for key, versions in groupby(merge(*streams), key=lambda version: version[0]):
+            generation, etag = max((generation, etag) for _, generation, etag in versions)
+            yield key, etag, generation
+
     def shards(self) -> tuple[str, ...]:
         """All shard ids, oldest first."""
-        return tuple(self._extents)
+        return tuple(self._places)
 
     def live_shards(self) -> tuple[str, ...]:
         """Shards with at least one sample in its newest generation; the others need no work any more."""
@@ -93,7 +101,7 @@ class Inventory:
             for generation, shard_id in history.items()
             if generation < max(history)
         )
-        return tuple(shard_id for shard_id, (_, length) in self._extents.items() if replaced[shard_id] < length)
+        return tuple(shard_id for shard_id in self._places if replaced[shard_id] < self.size_of(shard_id))
 
     def samples(self, shard_id: str) -> tuple[Sample, ...]:
         """The samples of a shard, sorted by key.
@@ -101,10 +109,10 @@ class Inventory:
         Raises:
             LedgerError: No such shard.
         """
-        if shard_id not in self._extents:
-            raise LedgerError(f"no shard {shard_id!r} in this inventory of {len(self._extents)} shards")
-        offset, length = self._extents[shard_id]
-        rows = self.table.slice(offset, length).drop_columns(["sample_id"]).to_pylist()
+        if shard_id not in self._places:
+            raise LedgerError(f"no shard {shard_id!r} in this inventory of {len(self._places)} shards")
+        part = self.held[self._places[shard_id]]
+        rows = part.shard_rows(shard_id).drop_columns(["sample_id"]).to_pylist()
         return tuple(Sample(**row) for row in rows)
 
     def shard(self, shard_id: str) -> Shard:
@@ -113,39 +121,48 @@ class Inventory:
 
     def size_of(self, shard_id: str) -> int:
         """Number of samples of a shard."""
-        return self._extents[shard_id][1]
+        return self.held[self._places[shard_id]].extents[shard_id][1]
 
     def live_generation(self, sample_id: str) -> int:
         """The newest generation of a sample that the inventory knows."""
         return max(self.changed.get(sample_id, (0,)))
 
-    @property
+    @cached_property
     def num_samples(self) -> int:
         """Inputs, each counted once whatever its generation."""
-        return self.table.num_rows - sum(len(history) - 1 for history in self.changed.values())
+        return sum(part.num_new for part in self.held)
 
     @cached_property
     def changed(self) -> dict[str, dict[int, str]]:
         """For samples with more than one generation only: sample_id → generation → shard_id."""
-        later = pc.unique(self.table.filter(pc.field("generation") > 0)["sample_id"])
-        rows = self.table.filter(pc.field("sample_id").isin(later))
+        columns = ["sample_id", "generation", "shard_id"]
         found: dict[str, dict[int, str]] = {}
-        for row in rows.select(["sample_id", "generation", "shard_id"]).to_pylist():
-            found.setdefault(row["sample_id"], {})[row["generation"]] = row["shard_id"]
+        for table in self._rows_of_later(["sample_id", "generation"]):
+            found |= {name: {} for name in table["sample_id"].to_pylist()}
+        if not found:
+            return found
+        wanted = pa.array(list(found), pa.string())
+        for table in self.rows(columns):
+            for row in table.filter(pc.is_in(table["sample_id"], value_set=wanted)).to_pylist():
+                found[row["sample_id"]][row["generation"]] = row["shard_id"]
         return found
 
+    def _rows_of_later(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        for part in self.held:
+            if part.num_new < part.num_rows:
+                for table in part.rows(columns):
+                    yield table.filter(pc.field("generation") > 0)
+
     @cached_property
-    def _extents(self) -> dict[str, tuple[int, int]]:
-        """shard_id → (first row, number of rows)."""
-        extents: dict[str, tuple[int, int]] = {}
-        offset = 0
-        for shard_id, rows in groupby(self.table["shard_id"].to_pylist()):
-            length = sum(1 for _ in rows)
-            if shard_id in extents:
-                raise LedgerError(f"shard {shard_id!r} is dealt twice in the inventory: run `oodinv dataset fsck`")
-            extents[shard_id] = (offset, length)
-            offset += length
-        return extents
+    def _places(self) -> dict[str, int]:
+        """shard_id → index of its part."""
+        places: dict[str, int] = {}
+        for index, part in enumerate(self.held):
+            for shard_id in part.extents:
+                if shard_id in places:
+                    raise LedgerError(f"shard {shard_id!r} is dealt twice in the inventory: run `oodinv dataset fsck`")
+                places[shard_id] = index
+        return places
 
 
 def load_inventory(target: Store) -> Inventory:
@@ -164,16 +181,19 @@ def load_or_empty(target: Store) -> Inventory:
     """As ``load_inventory``, but a target without inventory gives an empty one."""
     found = numbers(target, PREFIX, SUFFIX)
     check_complete(found, PREFIX, SUFFIX, target.uri)
-    tables = [read_inventory_part(target, number) for number in found]
-    return Inventory(table=concatenate(tables), parts=len(found))
+    return Inventory(held=tuple(read_inventory_part(target, number) for number in found))
 
 
-def read_inventory_part(target: Store, number: int) -> pa.Table:
-    """One part as it was written."""
+def read_inventory_part(target: Store, number: int) -> InventoryPart:
+    """One part as it was written.
+
+    Raises:
+        LedgerError: It is not ours.
+    """
     key = f"{PREFIX}{number}{SUFFIX}"
-    return from_parquet(target.get(key), INVENTORY_SCHEMA, f"{key} in {target.uri}")
+    return InventoryPart(target.get(key), f"{key} in {target.uri}")
 
 
-def concatenate(tables: Sequence[pa.Table]) -> pa.Table:
-    """Tables of inventory rows, one after another; an empty table for none."""
-    return pa.concat_tables([INVENTORY_SCHEMA.empty_table(), *tables]).combine_chunks()
+def _versions(part: InventoryPart) -> Iterator[tuple[str, int, str]]:
+    for table in part.rows(["key", "generation", "etag"]):
+        yield from zip(*(table[name].to_pylist() for name in ("key", "generation", "etag")), strict=True)

@@ -12,11 +12,18 @@ FOOTER = {b"oodinv.schema_version": str(SCHEMA_VERSION).encode()}
 """Stands in the footer of every file that we write."""
 
 
-def to_parquet(table: pa.Table) -> bytes:
-    """The table as one Parquet file. The bytes depend on the table and the version of pyarrow, on nothing else."""
+def to_parquet(table: pa.Table, *, rows_per_group: int | None = None) -> bytes:
+    """The table as one Parquet file. The bytes depend on the table and the version of pyarrow, on nothing else.
+
+    Args:
+        table: What to write.
+        rows_per_group: Rows that can be read without the others; None = all together.
+    """
     sink = pa.BufferOutputStream()
     # One chunk: how a table was put together must not show in its pages.
-    pq.write_table(table.combine_chunks().replace_schema_metadata(FOOTER), sink, compression="zstd")
+    pq.write_table(
+        table.combine_chunks().replace_schema_metadata(FOOTER), sink, compression="zstd", row_group_size=rows_per_group
+    )
     return sink.getvalue().to_pybytes()
 
 
@@ -32,14 +39,34 @@ def from_parquet(data: bytes, schema: pa.Schema, where: str, columns: list[str] 
     Raises:
         LedgerError: No Parquet, or another schema.
     """
+    file = open_parquet(pa.BufferReader(data), schema, where)
     try:
-        file = pq.ParquetFile(pa.BufferReader(data))
-        found = file.schema_arrow
-        if not found.equals(schema):
-            raise LedgerError(f"{where}: {_schema_difference(schema, found)}")
         return file.read(columns=columns).replace_schema_metadata(None)
     except (pa.ArrowException, OSError) as error:
-        raise LedgerError(f"{where} is no readable Parquet file: {str(error)[:200]}") from error
+        raise unreadable(where, error) from error
+
+
+def open_parquet(source: Any, schema: pa.Schema, where: str) -> pq.ParquetFile:
+    """Open a file that we wrote; raises as ``from_parquet``.
+
+    Args:
+        source: An open file or a buffer's reader.
+        schema: What it must hold.
+        where: Names the file in errors.
+    """
+    try:
+        file = pq.ParquetFile(source)
+        found = file.schema_arrow
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(where, error) from error
+    if not found.equals(schema):
+        raise LedgerError(f"{where}: {_schema_difference(schema, found)}")
+    return file
+
+
+def unreadable(where: str, error: Exception) -> LedgerError:
+    """What is raised for a file that cannot be read."""
+    return LedgerError(f"{where} is no readable Parquet file: {str(error)[:200]}")
 
 
 def _schema_difference(expected: pa.Schema, found: pa.Schema) -> str:
