@@ -656,6 +656,49 @@ def dataset_gc(target: str, delete: bool, grace_hours: float, endpoint_url: str 
         sys.exit(INFRASTRUCTURE)
 
 
+@dataset.command("retry")
+@_TARGET
+@click.option(
+    "--status",
+    "statuses",
+    type=click.Choice(["failed", "skipped", "quarantined"]),
+    multiple=True,
+    default=("failed",),
+    show_default=True,
+    help="Repeat for more.",
+)
+@click.option("--error-class", "classes", multiple=True, metavar="NAME", help="Repeat for more.  [default: all]")
+@click.option("--product", "products", multiple=True, metavar="NAME", help="Repeat for more.  [default: all]")
+@click.option("--dry-run", is_flag=True, help="Say what would be done again; write nothing.")
+@_ENDPOINT
+@_plain_errors
+def dataset_retry(
+    target: str,
+    statuses: tuple[str, ...],
+    classes: tuple[str, ...],
+    products: tuple[str, ...],
+    dry_run: bool,
+    endpoint_url: str | None,
+) -> None:
+    """Ask that photos without result be done again by the next `oodinv augment`.
+
+    oodinv dataset retry out --status failed --error-class timeout
+    """
+    from oodinv.ledger.retry import RetryRequest, ask_for_retry
+    from oodinv.store import Access, open_store
+
+    store = open_store(target, Access(endpoint_url=endpoint_url))
+    request = RetryRequest(statuses=frozenset(statuses), error_classes=frozenset(classes), products=frozenset(products))
+    retry = ask_for_retry(store, request, write=not dry_run)
+    if retry is None:
+        click.echo(f"{store.uri}: no photo is such; nothing was written")
+        return
+    for product, count in retry.count().items():
+        click.echo(f"  {product}: {count} photos in {len(retry.samples[product])} shards")
+    then = "nothing was written" if dry_run else f"retry {retry.number}: the next `oodinv augment` does them again"
+    click.echo(f"{store.uri}: {then}")
+
+
 @dataset.command("snapshot")
 @_TARGET
 @_ENDPOINT

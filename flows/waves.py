@@ -61,7 +61,7 @@ class Totals:
 def run_waves(request: AugmentRequest, settings: RunSettings, work: Plan) -> Totals:
     """Work through a plan; what is done is in the ledger, what it came to is returned."""
     totals = Totals()
-    if not work.missing:
+    if not work.to_do:
         return totals
     pool = ShardPool(
         settings,
@@ -72,7 +72,7 @@ def run_waves(request: AugmentRequest, settings: RunSettings, work: Plan) -> Tot
     )
     progress = Progress(work.num_samples)
     try:
-        for number, shards in enumerate(_chunks(list(work.missing), request.wave_shards), start=1):
+        for number, shards in enumerate(_chunks(work.to_do, request.wave_shards), start=1):
             wave = Wave(number=number, jobs=[work.job(shard) for shard in shards])
             run_wave(wave, pool, settings.target, progress)
             totals.add(wave, pool.size)

@@ -48,7 +48,7 @@ class Wave:
     @property
     def photos(self) -> int:
         """In shards that were done."""
-        return sum(len(job.samples) for job in self.jobs if job.shard_id not in self.given_up)
+        return sum(job.num_samples for job in self.jobs if job.shard_id not in self.given_up)
 
     def to_do(self) -> list[ShardJob]:
         """Jobs that have not ended."""
@@ -111,7 +111,7 @@ def run_wave(wave: Wave, pool: ShardPool, target: str, on_progress: Callable[[in
     try:
         for done in pool.run(wave.to_do()):
             _note(wave, done)
-            on_progress(len(done.job.samples))
+            on_progress(done.job.num_samples)
     except ClusterLost as lost:
         logger.warning("%s; %d shards of this wave are to do again", lost, len(wave.to_do()))
         raise

@@ -10,6 +10,7 @@ from oodinv.imaging.decode import DecodeLimits
 from oodinv.ledger.inventory import Sample
 from oodinv.ledger.products import Product as ProductDefinition
 from oodinv.ledger.products import define_product
+from oodinv.ledger.retry import Repair
 from oodinv.models.decomposition import Composition
 from oodinv.models.precision import Precision
 from oodinv.store import DEFAULT_ACCESS, Access
@@ -80,8 +81,27 @@ class ShardJob:
     """Names of products."""
     quarantine: frozenset[str] = frozenset()
     """Samples that killed a worker: they get a row and are not touched."""
+    repair: Repair | None = None
+    """Samples to do again in products that are committed; done before what is missing, which may be made of them."""
     one_by_one: bool = False
     """One sample is finished before the next is begun, so that whatever goes wrong has a name."""
+
+    @property
+    def num_samples(self) -> int:
+        """Samples that are touched."""
+        return len(self.samples) if self.missing else len(self.repaired().samples)
+
+    def generation(self, product: str) -> int:
+        """Of the commit that a product gets."""
+        return 0 if self.repair is None else self.repair.generations.get(product, 0)
+
+    def repaired(self) -> "ShardJob":
+        """The repair as a job of its own."""
+        repair = self.repair
+        if repair is None:
+            return replace(self, samples=(), missing=())
+        samples = tuple(sample for sample in self.samples if sample.sample_id in repair.samples)
+        return replace(self, samples=samples, missing=tuple(repair.generations))
 
     def without(self, sample_id: str) -> "ShardJob":
         """The same work with one more sample in quarantine."""

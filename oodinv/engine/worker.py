@@ -115,6 +115,15 @@ class ShardWorker:
             MemoryError: The machine has too little memory for a photo.
         """
         begin, timers, billed = time.perf_counter(), Timers(), self._billed()
+        outcomes: dict[str, str] = {}
+        if job.repair is not None:
+            outcomes |= self._make(job.repaired(), timers, on_sample)
+        outcomes |= self._make(replace(job, repair=None), timers, on_sample)
+        receipt = self._receipt(job, outcomes, timers)
+        return replace(receipt, busy_s=time.perf_counter() - begin, requests=self._billed() - billed)
+
+    def _make(self, job: ShardJob, timers: Timers, on_sample: Callable[[str | None], object]) -> dict[str, str]:
+        """Make and publish the products that a job calls missing: what became of each."""
         shard = Shard(shard_id=job.shard_id, samples=job.samples)
         faces = self._settings.faces.name
         outcomes: dict[str, str] = {}
@@ -124,7 +133,7 @@ class ShardWorker:
             upload = Upload(self._target, faces, job.shard_id)
             rows = face_rows(job, self._source, detector, timers, on_sample)
             on_sample(None)
-            outcomes[faces] = self._publish(upload, faces, shard, rows, timers, None)
+            outcomes[faces] = self._publish(upload, faces, job, rows, timers, None)
         wanted = [product.name for product in self._settings.products if product.name in job.missing]
         if wanted:
             # Read back from the ledger: whoever published the faces, all edits are made from the same rows.
@@ -137,9 +146,8 @@ class ShardWorker:
             made = stage.rows(job, faces_rows, uploads, on_sample)
             on_sample(None)
             for name in wanted:
-                outcomes[name] = self._publish(uploads[name], name, shard, made[name], timers, faces_commit)
-        receipt = self._receipt(job, outcomes, timers)
-        return replace(receipt, busy_s=time.perf_counter() - begin, requests=self._billed() - billed)
+                outcomes[name] = self._publish(uploads[name], name, job, made[name], timers, faces_commit)
+        return outcomes
 
     def _billed(self) -> Counter[str]:
         return Counter(self._source.requests()) + Counter(self._target.requests())
@@ -148,7 +156,7 @@ class ShardWorker:
         self,
         upload: Upload,
         product: str,
-        shard: Shard,
+        job: ShardJob,
         rows: list[Row],
         timers: Timers,
         faces_commit: FacesCommit | None,
@@ -158,12 +166,14 @@ class ShardWorker:
             commit = write_part(
                 self._target,
                 product=product,
-                shard=shard,
+                shard=Shard(shard_id=job.shard_id, samples=job.samples),
                 attempt=upload.attempt,
                 rows=[row | common for row in rows],
                 objects=upload.objects,
                 timers=timers.rounded(),
                 faces_commit=faces_commit,
+                generation=job.generation(product),
+                retries=() if job.repair is None else job.repair.retries,
             )
             return publish(self._target, commit)
 
@@ -177,7 +187,9 @@ class ShardWorker:
 
     def _receipt(self, job: ShardJob, outcomes: Mapping[str, str], timers: Timers) -> Receipt:
         commits = [
-            read_commit(self._target, CommitId(product=product, shard_id=job.shard_id, generation=0))
+            read_commit(
+                self._target, CommitId(product=product, shard_id=job.shard_id, generation=job.generation(product))
+            )
             for product in outcomes
         ]
         by_product = {commit.product: self._bad_rows(commit) for commit in commits}

@@ -72,6 +72,8 @@ class Commit(CommitId):
     """Seconds by stage."""
 
     faces_commit: FacesCommit | None = None
+    retries: tuple[int, ...] = ()
+    """Numbers of the demands that a repair answers, see ``retry``."""
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self):
@@ -166,7 +168,10 @@ def _parse(data: bytes, key: str, expected: CommitId | None = None) -> Commit:
             )
         faces = fields.pop("faces_commit")
         objects = tuple(CommittedObject(**obj) for obj in fields.pop("objects"))
-        commit = Commit(**fields, objects=objects, faces_commit=FacesCommit(**faces) if faces else None)
+        retries = tuple(fields.pop("retries", ()))
+        commit = Commit(
+            **fields, objects=objects, faces_commit=FacesCommit(**faces) if faces else None, retries=retries
+        )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise LedgerError(f"{key} is no readable commit: {str(error)[:200]}") from error
     if commit.key != key or (expected and expected.key != key):

@@ -10,6 +10,7 @@ from oodinv.ledger.errors import LedgerError
 from oodinv.ledger.findings import Findings
 from oodinv.ledger.inventory import load_inventory
 from oodinv.ledger.layout import list_products
+from oodinv.ledger.retry import audit_retries
 from oodinv.store import Store
 
 
@@ -66,6 +67,7 @@ def fsck(target: Store, *, deep: bool = False) -> FsckReport:
             findings.problem(str(error))
     inventory = load_inventory(target)  # after the commits: whatever they are of has been dealt before
     findings.problems_from(audit_inventory(target, inventory.parts))
+    findings.problems_from(audit_retries(target))
     hashes: dict[str, str] = {}
     for product, found in commits.items():
         hashes |= audit_commits(target, inventory, product, found, findings, deep=deep)

@@ -52,6 +52,7 @@ def write_part(
     timers: Mapping[str, float] | None = None,
     faces_commit: FacesCommit | None = None,
     generation: int = 0,
+    retries: Sequence[int] = (),
 ) -> Commit:
     """Check the rows, write them, and draw up the commit that ``publish`` takes.
 
@@ -65,6 +66,7 @@ def write_part(
         timers: Seconds by stage.
         faces_commit: What an edit was computed from.
         generation: Of the commit: 0, or for a repair one more than the newest.
+        retries: Numbers of the demands that a repair answers.
 
     Raises:
         PartInvalid: The rows must not be committed: wrong values, a sample without row, or an ``out_key`` or
@@ -88,6 +90,7 @@ def write_part(
         faces=count_statuses(table.filter(pc.field("face_index") >= 0)["status"].to_pylist()),
         timers=dict(timers or {}),
         faces_commit=faces_commit,
+        retries=tuple(retries),
     )
 
 

@@ -13,6 +13,7 @@ from oodinv.engine.worker import ShardWorker
 from oodinv.faces.align import crop_transform, extract_crop
 from oodinv.imaging.decode import decode_photo
 from oodinv.ledger import LedgerError, fsck, list_commits, run_differences, sample_id
+from oodinv.ledger.retry import RetryRequest, ask_for_retry
 from oodinv.store import StoreError, open_store
 
 
@@ -110,6 +111,33 @@ def test_a_detector_that_fails_for_one_photo_costs_that_photo(settings):
     run_shards(settings, prepare=with_detector(RuntimeError("bad | luck\nhere")))
     assert reasons(settings, "portrait.jpg") == ("failed", "detect", "runtime-error")
     assert "bad | luck" in rows_by_photo(settings, settings.faces)["portrait.jpg"][0]["error_message"]
+    others_are_ok(settings, "portrait.jpg")
+
+
+def test_what_failed_and_is_retried_is_as_if_it_had_never_failed(settings, photos, tiny_bundle, tmp_path):
+    run_shards(settings, prepare=with_detector(RuntimeError("no luck")))
+    target = open_store(settings.target)
+    retry = ask_for_retry(target, RetryRequest(error_classes=frozenset({"runtime-error"})))
+    assert retry.count() == {product.name: 1 for product in products(settings)}
+    added = make_settings(photos, tmp_path / "out", tiny_bundle, "smile=+1", "identity", "smile=-1")
+    (job,) = plan_jobs(added)  # a repair, and an edit that is new
+    assert (job.num_samples, job.repaired().num_samples, job.missing) == (4, 1, (added.products[2].name,))
+    (receipt,) = run_shards(added)
+    assert set(receipt.outcomes) == {product.name for product in products(added)}
+    assert receipt.samples[added.faces.name]["ok"] == 1 and receipt.samples[added.products[2].name]["ok"] == 3
+    undisturbed = make_settings(photos, tmp_path / "undisturbed", tiny_bundle, "smile=+1", "identity", "smile=-1")
+    run_shards(undisturbed)
+    assert run_differences(read_rows(added), read_rows(undisturbed)) == []
+    assert plan_jobs(added) == [] and fsck(target, deep=True).clean
+
+
+def test_a_retry_that_fails_again_is_answered_and_may_be_asked_for_again(settings):
+    target = open_store(settings.target)
+    for number in (1, 2):
+        run_shards(settings, prepare=with_detector(RuntimeError("no luck")))
+        assert reasons(settings, "portrait.jpg") == ("failed", "detect", "runtime-error")
+        assert plan_jobs(settings) == []
+        assert ask_for_retry(target, RetryRequest()).number == number
     others_are_ok(settings, "portrait.jpg")
 
 

@@ -16,6 +16,7 @@ from oodinv.engine.settings import Product, RunSettings, ShardJob, edit_product,
 from oodinv.engine.worker import Receipt, ShardWorker
 from oodinv.faces import Face, FaceDetector, load_detector
 from oodinv.ledger import missing_work, plan_inventory, publish_snapshot, read_snapshot, register_product
+from oodinv.ledger.retry import open_repairs
 from oodinv.store import open_source, open_store
 
 
@@ -75,10 +76,17 @@ def plan_jobs(settings: RunSettings, shard_size: int = 100) -> list[ShardJob]:
     inventory = plan_inventory(open_source(settings.source), target, shard_size)
     for product in products(settings):
         register_product(target, product.definition)
-    work = missing_work(target, inventory, [product.name for product in products(settings)])
+    names = [product.name for product in products(settings)]
+    work, repairs = missing_work(target, inventory, names), open_repairs(target, names)
     return [
-        ShardJob(shard_id=shard, samples=inventory.samples(shard), missing=tuple(missing))
-        for shard, missing in work.items()
+        ShardJob(
+            shard_id=shard,
+            samples=inventory.samples(shard),
+            missing=tuple(work.get(shard, ())),
+            repair=repairs.get(shard),
+        )
+        for shard in inventory.shards()
+        if shard in work or shard in repairs
     ]
 
 

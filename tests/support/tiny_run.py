@@ -73,7 +73,14 @@ def face_rows(source: Store, shard: Shard, attempt: str, product: str) -> list[d
     return rows
 
 
-def do_faces(source: Store, target: Store, shard: Shard, product: Product = FACES, generation: int = 0) -> str:
+def do_faces(
+    source: Store,
+    target: Store,
+    shard: Shard,
+    product: Product = FACES,
+    generation: int = 0,
+    retries: tuple[int, ...] = (),
+) -> str:
     attempt = new_attempt()
     rows = face_rows(source, shard, attempt, product.name)
     return publish(
@@ -86,17 +93,27 @@ def do_faces(source: Store, target: Store, shard: Shard, product: Product = FACE
             rows=rows,
             timers={"detect": 0.5},
             generation=generation,
+            retries=retries,
         ),
     )
 
 
-def do_edit(source: Store, target: Store, shard: Shard, product: Product = SMILE) -> str:
+def do_edit(
+    source: Store,
+    target: Store,
+    shard: Shard,
+    product: Product = SMILE,
+    generation: int = 0,
+    retries: tuple[int, ...] = (),
+) -> str:
     attempt = new_attempt()
     table, faces_commit = read_shard(target, FACES.name, shard.shard_id)
     place = {"product": product.name, "shard_id": shard.shard_id, "attempt": attempt}
     rows, objects = [], {}
+    of_shard = {sample.sample_id: sample for sample in shard.samples}
     for row in table.to_pylist():
-        sample = next(sample for sample in shard.samples if sample.sample_id == row["sample_id"])
+        if (sample := of_shard.get(row["sample_id"])) is None:  # a repair looks at some of them only
+            continue
         edited = {**row, **place, "edit": product.slug, "committed_at": now()}
         if row["status"] == "ok":
             data = source.get(sample.key).upper()
@@ -117,6 +134,8 @@ def do_edit(source: Store, target: Store, shard: Shard, product: Product = SMILE
             rows=rows,
             objects=tuple(objects.values()),
             faces_commit=FacesCommit(key=faces_commit.key, sha256=faces_commit.sha256),
+            generation=generation,
+            retries=retries,
         ),
     )
 
