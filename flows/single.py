@@ -16,6 +16,7 @@ from oodinv.faces.align import crop_transform
 from oodinv.imaging.convert import to_uint8
 from oodinv.imaging.decode import decode_photo
 from oodinv.imaging.encode import PhotoFormat, encode_photo
+from oodinv.imaging.provenance import Provenance
 from oodinv.memory import keep_freed_memory
 from oodinv.models.decomposition import Composition
 
@@ -88,7 +89,8 @@ def edit_file(
         result = pixels
         for face in inverted:
             result = put_back(result, face.transform, edit_face(inverter, face, edits, composition))
-        _write(path, encode_photo(result, format=format_))
+        provenance = Provenance(product=edit_slug(edits), fingerprint="", bundle_sha256=inverter.bundle.sha256)
+        _write(path, encode_photo(result, format=format_, provenance=provenance))
     return EditedFile(paths=tuple(paths), num_faces=len(faces))
 
 

@@ -21,6 +21,7 @@ from oodinv.engine.timers import Timers
 from oodinv.engine.upload import Upload
 from oodinv.engine.whereabouts import Whereabouts
 from oodinv.imaging.encode import encode_photo
+from oodinv.imaging.provenance import Provenance
 from oodinv.ledger.identity import sha256_hex
 from oodinv.ledger.inventory import Sample
 from oodinv.store import Store
@@ -50,6 +51,14 @@ class EditStage:
         """
         self._settings, self._source, self._inverter, self._timers = settings, source, inverter, timers
         self._microbatch, self._model = microbatch, GroupModel(inverter, timers, microbatch)
+        self._provenance = {
+            product.name: Provenance(
+                product=product.name,
+                fingerprint=product.definition.fingerprint,
+                bundle_sha256=inverter.bundle.sha256,
+            )
+            for product in settings.products
+        }
 
     def rows(
         self,
@@ -170,7 +179,7 @@ class EditStage:
                 row |= face.fields()
             rows.append(row)
         if self._settings.output == "photo" and any(row["status"] == "ok" for row in rows):
-            written = self._whole_photo(opened.sample, out, upload)
+            written = self._whole_photo(opened.sample, out, product, upload)
             rows = [row | written if row["status"] == "ok" else row for row in rows]
         return rows
 
@@ -188,12 +197,14 @@ class EditStage:
             edited = fetch_edited(self._inverter, face.face, face.inversion, product.edits or ())
             out = put_back(out, face.face.transform, edited)
         fields = self._ok_fields(face, edited)
-        return fields | self._keep(opened.sample, index, opened.photo, out, face.face, edited, upload), out
+        return fields | self._keep(opened.sample, index, opened.photo, out, face.face, edited, product, upload), out
 
-    def _whole_photo(self, sample: Sample, out: UInt8[np.ndarray, "height width 3"], upload: Upload) -> Row:
+    def _whole_photo(
+        self, sample: Sample, out: UInt8[np.ndarray, "height width 3"], product: Product, upload: Upload
+    ) -> Row:
         """The columns of the written photo, or why it could not be written."""
         try:
-            return self._write(sample.sample_id, out, upload)
+            return self._write(sample.sample_id, out, product, upload)
         except NOT_THE_PHOTOS:
             raise
         except Exception as error:
@@ -218,14 +229,16 @@ class EditStage:
         out: np.ndarray,
         face: InvertedFace,
         edited: EditedFace,
+        product: Product,
         upload: Upload,
     ) -> Row:
         """Write what belongs to one face; the columns that name it."""
         stem, keep, fields = f"{sample.sample_id}-{index}", self._settings.keep, {}
+        provenance = self._provenance[product.name]
         if self._settings.output == "crop":
-            fields = self._write(stem, crop_pixels(edited), upload)
+            fields = self._write(stem, crop_pixels(edited), product, upload)
         elif "crops" in keep:
-            upload.put(f"{stem}-crop.png", encode_photo(crop_pixels(edited), format="png"))
+            upload.put(f"{stem}-crop.png", encode_photo(crop_pixels(edited), format="png", provenance=provenance))
         if "masks" in keep:
             fields["mask_key"] = upload.put(f"{stem}-mask.png", encode_photo(mask_pixels(edited), format="png"))
         if "latents" in keep:
@@ -233,13 +246,13 @@ class EditStage:
             upload.put(f"{stem}-latents.safetensors", save_tensors(latents))
         if sample.sample_id in self._settings.previews:
             strip = preview_strip(photo, out, face, edited)
-            upload.put(f"{stem}{SUFFIX}", encode_photo(strip, format="jpeg", quality=90))
+            upload.put(f"{stem}{SUFFIX}", encode_photo(strip, format="jpeg", quality=90, provenance=provenance))
         return fields
 
-    def _write(self, stem: str, pixels: UInt8[np.ndarray, "height width 3"], upload: Upload) -> Row:
-        settings = self._settings
+    def _write(self, stem: str, pixels: UInt8[np.ndarray, "height width 3"], product: Product, upload: Upload) -> Row:
+        settings, provenance = self._settings, self._provenance[product.name]
         with self._timers("encode"):
-            data = encode_photo(pixels, format=settings.format, quality=settings.quality)
+            data = encode_photo(pixels, format=settings.format, quality=settings.quality, provenance=provenance)
         with self._timers("put"):
             key = upload.put(f"{stem}.{_EXTENSIONS[settings.format]}", data)
         height, width = pixels.shape[:2]

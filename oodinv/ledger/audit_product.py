@@ -7,6 +7,7 @@ from itertools import groupby
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oodinv.imaging.provenance import read_provenance
 from oodinv.ledger.commit import (
     Commit,
     CommitId,
@@ -91,7 +92,9 @@ def _audit_shard(
         except (LedgerError, ObjectMissing) as error:
             findings.problem(str(error))
             continue
-        findings.problems_from(_object_problems(target, commit, present, listed, deep=deep))
+        findings.problems_from(_object_problems(target, commit, present, listed))
+        if deep:
+            findings.problems_from(_content_problems(target, commit))
         findings.problems_from(_part_problems(target, inventory, commit))
         findings.problems_from(_faces_problems(target, commit))
         findings.num_objects += len(commit.objects)
@@ -103,7 +106,7 @@ def _audit_shard(
 
 
 def _object_problems(
-    target: Store, commit: Commit, present: Mapping[str, ObjectInfo], listed: set[str], *, deep: bool
+    target: Store, commit: Commit, present: Mapping[str, ObjectInfo], listed: set[str]
 ) -> Iterator[str]:
     for obj in commit.objects:
         if obj.key in listed:
@@ -112,11 +115,32 @@ def _object_problems(
             yield f"{commit.key}: {obj.key} is missing"
         elif present[obj.key].size != obj.size:
             yield f"{commit.key}: {obj.key} has {present[obj.key].size} bytes, committed were {obj.size}"
-        elif deep and obj != commit.part:  # the part is always read
-            try:
-                get_verified(target, obj)
-            except LedgerError as error:
-                yield f"{commit.key}: {error}"
+
+
+def _content_problems(target: Store, commit: Commit) -> Iterator[str]:
+    """Read everything: are these the bytes that were committed, and do pictures say of their making what rows say?"""
+    try:
+        rows = read_part(target, commit, ["out_key", "bundle_sha256"]).to_pylist()
+    except LedgerError:
+        return  # told with the rows
+    bundles = {row["out_key"]: row["bundle_sha256"] for row in rows if row["out_key"] is not None}
+    for obj in commit.objects:
+        if obj == commit.part:
+            continue
+        try:
+            data = get_verified(target, obj)
+        except LedgerError as error:
+            yield f"{commit.key}: {error}"
+            continue
+        if obj.key in bundles:
+            told = read_provenance(data)
+            if told is None:
+                yield f"{commit.key}: {obj.key} does not say that it is synthetic and what made it"
+            elif (told.product, told.bundle_sha256) != (commit.product, bundles[obj.key]):
+                yield (
+                    f"{commit.key}: {obj.key} says that {told.product} and bundle {told.bundle_sha256[:12]}… made it, "
+                    f"its rows say {commit.product} and {str(bundles[obj.key])[:12]}…"
+                )
 
 
 def _part_problems(target: Store, inventory: Inventory, commit: Commit) -> Iterator[str]:

@@ -13,7 +13,7 @@ SCHEMA_VERSION = 1
 """Of the rows and the ledger's own JSON."""
 
 ALGORITHM_VERSIONS: Mapping[str, int] = MappingProxyType(
-    {"decode": 1, "detect": 2, "align": 1, "model": 2, "compose": 1, "encode": 1}
+    {"decode": 1, "detect": 2, "align": 1, "model": 2, "compose": 1, "encode": 2}
 )
 """Raised by hand when a stage's output changes for the same input; never a commit id, which changes without reason."""
 

@@ -11,6 +11,7 @@ from oodinv.edits import Edit
 from oodinv.engine.photo import edit_face, invert_face, put_back
 from oodinv.faces.align import crop_transform
 from oodinv.imaging.decode import decode_photo
+from oodinv.imaging.provenance import read_provenance
 
 
 def oodinv(*words):
@@ -33,7 +34,11 @@ def test_edit_gives_what_a_run_gives(small_photos, tiny_bundle, tmp_path):
     (row,) = rows_by_photo(settings, settings.products[0])["astronaut.png"]
     out = tmp_path / "out.png"
     oodinv("edit", small_photos / "astronaut.png", "--edit", "yaw=-1,smile=2", "-o", out, "--bundle", tiny_bundle)
-    assert out.read_bytes() == (tmp_path / "run" / row["out_key"]).read_bytes()
+    ours, theirs = out.read_bytes(), (tmp_path / "run" / row["out_key"]).read_bytes()
+    assert (decode_photo(ours) == decode_photo(theirs)).all()
+    told, of_run = read_provenance(ours), read_provenance(theirs)
+    assert told.bundle_sha256 == of_run.bundle_sha256 == row["bundle_sha256"]
+    assert (told.product, told.fingerprint) == (row["edit"], "") and of_run.product == row["product"]
 
 
 def test_a_sweep_writes_one_file_for_each_step(small_photos, tiny_bundle, tmp_path):

@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import pytest
+import tiny_run as tiny_run_module
 from faulty_store import FaultyStore
 from memory_store import MemoryStore
 from tiny_run import FACES, PRODUCTS, SMILE, do_faces, finished_run, tiny_run, write_photos
@@ -181,9 +183,38 @@ def test_damage_is_found_and_named(target, damage, problem):
 
 def test_changed_pixels_are_found_by_a_deep_check_only(target):
     image = commit_of(target).objects[0]
-    target.put(image.key, b"2 EYES!"[: image.size])
+    target.put(image.key, b"2 EYES!".ljust(image.size))
     assert fsck(target).clean
     assert "is not what was published" in " ".join(fsck(target, deep=True).problems)
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        (
+            {"bundle_sha256": "f" * 64},
+            r"and bundle ffffffffffff… made it, its rows say smile_p1.50-.* and 000000000000…",
+        ),
+        ({"product": "identity-00000000"}, "says that identity-00000000 and bundle"),
+        (None, "does not say that it is synthetic"),
+    ],
+)
+def test_pictures_that_tell_another_making_than_their_rows_are_found(tmp_path, monkeypatch, told, problem):
+    honest = tiny_run_module.Provenance
+
+    class Silent:
+        def __init__(self, **fields):
+            pass
+
+        def packet(self):
+            return b""
+
+    lying = Silent if told is None else lambda **fields: honest(**(fields | told))
+    monkeypatch.setattr(tiny_run_module, "Provenance", lying)
+    _, target = finished_run(tmp_path / "photos", {"0.jpg": "1 faces"})
+    assert fsck(target).clean
+    (found,) = fsck(target, deep=True).problems
+    assert re.search(problem, found)
 
 
 def test_a_snapshot_of_other_rows_is_found_by_a_deep_check(source, target):

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oodinv.ledger import canonical_json, define_product, fingerprint, new_attempt, product_name, sample_id
+from oodinv.ledger import (
+    ALGORITHM_VERSIONS,
+    canonical_json,
+    define_product,
+    fingerprint,
+    new_attempt,
+    product_name,
+    sample_id,
+)
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -73,7 +81,8 @@ def test_raising_a_version_changes_the_products_that_take_part_and_no_others(mon
         return [define_product("p", {}, stages).name for stages in (["decode"], ["decode", "encode"])]
 
     before = names()
-    monkeypatch.setattr("oodinv.ledger.products.ALGORITHM_VERSIONS", {"decode": 1, "encode": 2})
+    raised = {**ALGORITHM_VERSIONS, "encode": ALGORITHM_VERSIONS["encode"] + 1}
+    monkeypatch.setattr("oodinv.ledger.products.ALGORITHM_VERSIONS", raised)
     after = names()
     assert before[0] == after[0] and before[1] != after[1]
 

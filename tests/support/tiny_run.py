@@ -8,6 +8,7 @@ from pathlib import Path
 
 from memory_store import MemoryStore
 
+from oodinv.imaging.provenance import Provenance
 from oodinv.ledger import (
     FacesCommit,
     Product,
@@ -116,7 +117,8 @@ def do_edit(
             continue
         edited = {**row, **place, "edit": product.slug, "committed_at": now()}
         if row["status"] == "ok":
-            data = source.get(sample.key).upper()
+            provenance = Provenance(product=product.name, fingerprint=product.fingerprint, bundle_sha256="0" * 64)
+            data = source.get(sample.key).upper() + provenance.packet()
             if sample.sample_id not in objects:
                 objects[sample.sample_id] = write_object(target, **place, name=f"{sample.sample_id}.png", data=data)
             out = objects[sample.sample_id]
