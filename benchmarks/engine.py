@@ -15,11 +15,11 @@ from benchmarks.subject import Subject
 from oodinv.bundles.bundle import find_bundle
 from oodinv.edits import Edit
 from oodinv.engine.faces_stage import face_of
-from oodinv.engine.fetch import fetch_photo
 from oodinv.engine.settings import RunSettings, ShardJob, edit_product, faces_product
 from oodinv.engine.worker import ShardWorker
 from oodinv.faces import load_detector
 from oodinv.faces.align import crop_transform, extract_crop
+from oodinv.imaging.decode import decode_photo
 from oodinv.ledger.inputs import is_photo_key
 from oodinv.ledger.live import read_shard
 from oodinv.ledger.plan import missing_work, plan_inventory
@@ -158,7 +158,7 @@ def _crops(settings: RunSettings, jobs: list[ShardJob], size: int) -> list[torch
         rows = read_shard(target, settings.faces.name, job.shard_id)[0].to_pylist()
         for sample in job.samples:
             faces = [face_of(r) for r in rows if r["sample_id"] == sample.sample_id and r["status"] == "ok"]
-            photo = fetch_photo(source, sample) if faces else np.zeros((1, 1, 3), np.uint8)
+            photo = decode_photo(source.get(sample.key)) if faces else np.zeros((1, 1, 3), np.uint8)
             crops += [torch.from_numpy(extract_crop(photo, crop_transform(face, size), size)) for face in faces]
     return crops
 

@@ -1,6 +1,8 @@
 """The edit products of one shard: every face inverted once, then one edit after the other."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from jaxtyping import UInt8
@@ -8,11 +10,12 @@ from safetensors.numpy import save as save_tensors
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.engine.faces_stage import Row, about_photo
-from oodinv.engine.fetch import fetch_photo
+from oodinv.engine.fetch import PhotoReader
 from oodinv.engine.group import Group, OpenPhoto, num_ok
 from oodinv.engine.group_model import Edited, GroupModel
 from oodinv.engine.microbatch import Microbatch
 from oodinv.engine.outcome import NOT_THE_PHOTOS, QUARANTINED, Reason, reason_for
+from oodinv.engine.overlap import Behind
 from oodinv.engine.photo import EditedFace, InvertedFace, crop_pixels, fetch_edited, mask_pixels, put_back
 from oodinv.engine.previews import preview_strip
 from oodinv.engine.settings import Product, RunSettings, ShardJob
@@ -24,7 +27,6 @@ from oodinv.imaging.encode import encode_photo
 from oodinv.imaging.provenance import Provenance
 from oodinv.ledger.identity import sha256_hex
 from oodinv.ledger.inventory import Sample
-from oodinv.store import Store
 
 _EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 # What the faces product already says of a face and an edit's row repeats.
@@ -33,23 +35,40 @@ _CARRIED = (
 )  # fmt: skip
 
 
+_MOST_BEHIND = 16
+"""Photos, each in one product, that wait to be finished."""
+
+_Rows = Callable[[], list[Row]]
+_Made = dict[str, dict[str, _Rows]]
+"""By sample and product: gives the rows when they are there."""
+
+
 class EditStage:
     """Runs the missing edit products of shards."""
 
     def __init__(
-        self, settings: RunSettings, source: Store, inverter: Inverter, timers: Timers, microbatch: Microbatch
+        self,
+        settings: RunSettings,
+        reader: PhotoReader,
+        inverter: Inverter,
+        timers: Timers,
+        microbatch: Microbatch,
+        finishers: ThreadPoolExecutor | None,
     ):
         """Nothing is done yet.
 
         Args:
             settings: What to do.
-            source: The photos.
+            reader: Of the photos.
             inverter: The model.
             timers: Filled.
             microbatch: How many faces, of as many photos, go through the model together. With 1 no photo's bytes
-                depend on another, and every sample is finished before the next is begun.
+                depend on another.
+            finishers: Threads that compose, encode and write while the model goes on; None = each photo is finished
+                before the next is begun.
         """
-        self._settings, self._source, self._inverter, self._timers = settings, source, inverter, timers
+        self._settings, self._reader, self._inverter, self._timers = settings, reader, inverter, timers
+        self._finishers = finishers
         self._microbatch, self._model = microbatch, GroupModel(inverter, timers, microbatch)
         self._provenance = {
             product.name: Provenance(
@@ -65,7 +84,7 @@ class EditStage:
         job: ShardJob,
         faces: Mapping[str, list[Row]],
         uploads: Mapping[str, Upload],
-        on_sample: Callable[[str | None], object],
+        here: Whereabouts,
     ) -> dict[str, list[Row]]:
         """Edit every face of the shard.
 
@@ -73,19 +92,23 @@ class EditStage:
             job: The shard.
             faces: Rows of the faces product by sample, in order of their faces.
             uploads: Where each missing product's objects go, by product name.
-            on_sample: Called with its id before each sample that is touched, and with None before faces of several
-                samples go through the model together: which of them it is that goes wrong then cannot be told.
+            here: Told of each sample that is touched.
 
         Returns:
             Rows by product; each sample has its terminal row or rows in all of them.
         """
         products = [product for product in self._settings.products if product.name in uploads]
-        made: dict[str, dict[str, list[Row]]] = {}
-        here = Whereabouts(on_sample)
-        for group in self._groups(job, faces, products, made, here):
-            made |= self._edit_group(group, products, uploads, here)
+        made: _Made = {}
+        behind = Behind(self._finishers, most=_MOST_BEHIND)
+        try:
+            for group in self._groups(job, faces, products, made, here):
+                made |= self._edit_group(group, products, uploads, here, behind)
+            behind.wait()
+        except BaseException:
+            behind.abandon()
+            raise
         return {
-            product.name: [row for sample in job.samples for row in made[sample.sample_id][product.name]]
+            product.name: [row for sample in job.samples for row in made[sample.sample_id][product.name]()]
             for product in products
         }
 
@@ -94,11 +117,15 @@ class EditStage:
         job: ShardJob,
         faces: Mapping[str, list[Row]],
         products: Sequence[Product],
-        made: dict[str, dict[str, list[Row]]],
+        made: "_Made",
         here: Whereabouts,
     ) -> Iterator[Group]:
         """The photos with faces, decoded; rows of the others go into `made`. Each group is empty when it comes back."""
         group = Group(most_faces=self._microbatch.size)
+        photos = self._reader.photos(
+            (s for s in job.samples if s.sample_id not in job.quarantine and num_ok(faces[s.sample_id])),
+            lambda sample: _num_bytes(faces[sample.sample_id][0]),
+        )
         for sample in job.samples:
             found = faces[sample.sample_id]
             if sample.sample_id in job.quarantine:
@@ -112,31 +139,21 @@ class EditStage:
             if not group.has_room(found):
                 yield group
                 group = group.emptied(self._microbatch.size)
-            here.at(sample.sample_id)
-            opened = self._open(sample, found)
-            if isinstance(opened, Reason):
-                made[sample.sample_id] = self._without_faces([about_photo(sample, opened)], products)
+            photo = next(photos)
+            if isinstance(photo, Reason):
+                made[sample.sample_id] = self._without_faces([about_photo(sample, photo)], products)
                 continue
-            group.photos.append(opened)
-            del opened  # else its pixels would outlive the group
+            group.photos.append(OpenPhoto(sample=sample, photo=photo, faces=found))
+            del photo  # else its pixels would outlive the group
             if group.is_full:
                 yield group
                 group = group.emptied(self._microbatch.size)
         if group.photos:
             yield group
 
-    def _without_faces(self, rows: list[Row], products: Sequence[Product]) -> dict[str, list[Row]]:
+    def _without_faces(self, rows: list[Row], products: Sequence[Product]) -> "dict[str, _Rows]":
         """Rows of a photo that no edit has anything to do for."""
-        return {product.name: [row | {"edit": product.slug} for row in rows] for product in products}
-
-    def _open(self, sample: Sample, faces: list[Row]) -> OpenPhoto | Reason:
-        try:
-            with self._timers("fetch_decode"):
-                return OpenPhoto(sample=sample, photo=fetch_photo(self._source, sample), faces=faces)
-        except NOT_THE_PHOTOS:
-            raise
-        except Exception as error:
-            return reason_for(error, "fetch")
+        return {product.name: partial(list, [row | {"edit": product.slug} for row in rows]) for product in products}
 
     def _base(self, sample: Sample, face: Row) -> Row:
         """Fields of a face's row that do not depend on the edit; the faces product's reason where it has one."""
@@ -146,18 +163,23 @@ class EditStage:
         return fields | reason | {"bundle_sha256": self._inverter.bundle.sha256, "setting": self._inverter.setting}
 
     def _edit_group(
-        self, group: Group, products: Sequence[Product], uploads: Mapping[str, Upload], here: Whereabouts
-    ) -> dict[str, dict[str, list[Row]]]:
-        """Rows of the group's photos, by sample and product, their pictures uploaded."""
-        made: dict[str, dict[str, list[Row]]] = {opened.sample.sample_id: {} for opened in group.photos}
+        self,
+        group: Group,
+        products: Sequence[Product],
+        uploads: Mapping[str, Upload],
+        here: Whereabouts,
+        behind: Behind,
+    ) -> "_Made":
+        """Rows of the group's photos, by sample and product; their pictures are uploaded when these are asked for."""
+        made: _Made = {opened.sample.sample_id: {} for opened in group.photos}
         inverted = self._model.invert(group, here)
         for product in products:
             edited = self._model.edit(group, inverted, product, here)
             for opened, faces in zip(group.photos, edited, strict=True):
                 here.at(opened.sample.sample_id)
-                made[opened.sample.sample_id][product.name] = self._finish(
-                    opened, faces, product, uploads[product.name]
-                )
+                finish = partial(self._finish, opened, faces, product, uploads[product.name])
+                # The photo and what becomes of it.
+                made[opened.sample.sample_id][product.name] = behind.do(finish, 2 * opened.photo.nbytes)
         return made
 
     def _finish(
@@ -264,3 +286,8 @@ class EditStage:
             "out_bytes": len(data),
             "out_sha256": sha256_hex(data),
         }
+
+
+def _num_bytes(face: Row) -> int:
+    """Of the decoded photo."""
+    return 3 * int(face["photo_width"]) * int(face["photo_height"])

@@ -1,52 +1,49 @@
 """The faces product of one shard: rows about every face, no pixels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
-from oodinv.engine.fetch import fetch_photo
+from oodinv.engine.fetch import PhotoReader
 from oodinv.engine.outcome import NO_FACE, NOT_THE_PHOTOS, QUARANTINED, TINY_FACE, Reason, reason_for
 from oodinv.engine.settings import FACES_CROP, ShardJob
 from oodinv.engine.timers import Timers
 from oodinv.faces.align import crop_transform
 from oodinv.faces.face import Face, FaceDetector, is_too_small
 from oodinv.ledger.inventory import Sample
-from oodinv.store import Store
 
 Row = dict[str, Any]
 
 
-def face_rows(
-    job: ShardJob, source: Store, detector: FaceDetector, timers: Timers, on_sample: Callable[[str], object]
-) -> list[Row]:
+def face_rows(job: ShardJob, reader: PhotoReader, detector: FaceDetector, timers: Timers) -> list[Row]:
     """One terminal row per face, or one per photo that has none.
 
-    Rows lack what is the same for the whole part (product, attempt, time). `on_sample` is called with the id of each
-    sample that is touched.
+    Rows lack what is the same for the whole part (product, attempt, time).
     """
     rows: list[Row] = []
+    photos = reader.photos(sample for sample in job.samples if sample.sample_id not in job.quarantine)
     for sample in job.samples:
         if sample.sample_id in job.quarantine:
             rows.append(about_photo(sample, QUARANTINED))
         else:
-            on_sample(sample.sample_id)
-            rows += _sample_rows(sample, source, detector, timers)
+            rows += _sample_rows(sample, next(photos), detector, timers)
     return rows
 
 
-def _sample_rows(sample: Sample, source: Store, detector: FaceDetector, timers: Timers) -> list[Row]:
-    stage = "fetch"
+def _sample_rows(
+    sample: Sample, photo: UInt8[np.ndarray, "height width 3"] | Reason, detector: FaceDetector, timers: Timers
+) -> list[Row]:
+    if isinstance(photo, Reason):
+        return [about_photo(sample, photo)]
     try:
-        with timers("fetch_decode"):
-            photo = fetch_photo(source, sample)
-        stage = "detect"
         with timers("detect"):
             faces = detector.detect(photo)
     except NOT_THE_PHOTOS:
         raise
     except Exception as error:
-        return [about_photo(sample, reason_for(error, stage))]
+        return [about_photo(sample, reason_for(error, "detect"))]
     height, width = photo.shape[:2]
     size = {"photo_width": width, "photo_height": height, "detector": detector.name}
     if not faces:

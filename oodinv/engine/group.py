@@ -45,6 +45,11 @@ class Group:
         size = self._bytes + 3 * faces[0]["photo_width"] * faces[0]["photo_height"]
         return not self.photos or (count <= self.most_faces and size <= self.most_bytes)
 
+    @property
+    def sample_ids(self) -> list[str]:
+        """Of the photos."""
+        return [opened.sample.sample_id for opened in self.photos]
+
     def emptied(self, most_faces: int) -> "Group":
         """The next group; this one lets its photos go."""
         self.photos.clear()

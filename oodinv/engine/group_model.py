@@ -57,7 +57,7 @@ class GroupModel:
         size = self._inverter.resolution
 
         def call(found: Sequence[tuple[UInt8[np.ndarray, "_ _ 3"], Row]]) -> list[InvertedFace]:
-            here.among(group)
+            here.among(group.sample_ids)
             with self._timers("invert"):
                 crops = [cut_face(photo, crop_transform(face_of(row), size), size) for photo, row in found]
                 faces = invert_faces(self._inverter, crops)
@@ -75,7 +75,7 @@ class GroupModel:
         """The faces of each photo in an edit product; `inverted` is what `invert` gave for the group."""
 
         def call(faces: Sequence[InvertedFace]) -> list[Edited]:
-            here.among(group)
+            here.among(group.sample_ids)
             begin = time.perf_counter()
             with self._timers("edit"):
                 edited = edit_faces(self._inverter, faces, product.edits or (), product.composition)

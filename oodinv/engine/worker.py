@@ -3,20 +3,25 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
 import pyarrow.compute as pc
+import torch
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.engine.edit_stage import EditStage
 from oodinv.engine.faces_stage import Row, face_rows
+from oodinv.engine.fetch import PhotoReader
 from oodinv.engine.microbatch import Microbatch, default_microbatch
 from oodinv.engine.settings import RunSettings, ShardJob
 from oodinv.engine.timers import Timers
 from oodinv.engine.upload import Upload
+from oodinv.engine.whereabouts import Whereabouts
 from oodinv.faces import FaceDetector, load_detector
+from oodinv.imaging.isolated import shared_decoders
 from oodinv.ledger.commit import Commit, CommitId, FacesCommit, publish, read_commit
 from oodinv.ledger.inventory import Shard
 from oodinv.ledger.live import read_shard
@@ -65,6 +70,25 @@ class Receipt:
     """Some of them, at most `MAX_EXAMPLES`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hands:
+    """Threads and processes beside the one that the model computes in."""
+
+    readers: int
+    """Threads that fetch, and wait for decoders."""
+    decoders: int
+    """Processes."""
+    finishers: int
+    """Threads that compose, encode and write."""
+
+    @classmethod
+    def for_device(cls, device: str) -> "Hands":
+        """A GPU is fed by many; beside a model on a processor few keep stores and disks busy."""
+        if torch.device(device).type == "cpu":
+            return cls(readers=4, decoders=1, finishers=4)
+        return cls(readers=16, decoders=4, finishers=16)
+
+
 class ShardWorker:
     """Does shards, one after the other. Models are loaded with the first shard that needs them."""
 
@@ -78,10 +102,19 @@ class ShardWorker:
         self._settings, self._device = settings, device
         # Kept from shard to shard: what did not fit once is not tried again.
         self._microbatch = Microbatch(settings.microbatch or default_microbatch(device))
+        self._hands = Hands.for_device(device)
         self._source, self._target = (
             open_source(settings.source, settings.access),
             open_store(settings.target, settings.access),
         )
+
+    @cached_property
+    def _readers(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._hands.readers, thread_name_prefix="read")
+
+    @cached_property
+    def _finishers(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._hands.finishers, thread_name_prefix="finish")
 
     @cached_property
     def _detector(self) -> FaceDetector:
@@ -103,9 +136,9 @@ class ShardWorker:
 
         Args:
             job: The shard and its missing products.
-            on_sample: Called with the sample's id before each sample of each stage; with None when several go through
-                the model together, and when a stage has been through its samples: what goes wrong then is no sample's
-                fault, or nobody knows whose, until the job is done again `with_care`.
+            on_sample: Called with a sample's id before each sample of each stage when the job is done `with_care`;
+                else with None about once a second, because several are under way; and with None when a stage has been
+                through its samples.
 
         Returns:
             What was published.
@@ -126,13 +159,16 @@ class ShardWorker:
         """Make and publish the products that a job calls missing: what became of each."""
         shard = Shard(shard_id=job.shard_id, samples=job.samples)
         faces = self._settings.faces.name
+        here = Whereabouts(on_sample, careful=job.one_by_one)
+        readers = None if job.one_by_one else self._readers
+        reader = PhotoReader(self._source, shared_decoders(self._hands.decoders), timers, here, readers)
         outcomes: dict[str, str] = {}
         if faces in job.missing:
             with timers("load"):
                 detector = self._detector
             upload = Upload(self._target, faces, job.shard_id)
-            rows = face_rows(job, self._source, detector, timers, on_sample)
-            on_sample(None)
+            rows = face_rows(job, reader, detector, timers)
+            here.nowhere()
             outcomes[faces] = self._publish(upload, faces, job, rows, timers, None)
         wanted = [product.name for product in self._settings.products if product.name in job.missing]
         if wanted:
@@ -142,9 +178,10 @@ class ShardWorker:
             with timers("load"):
                 inverter = self._inverter
             microbatch = Microbatch(1) if job.one_by_one else self._microbatch
-            stage = EditStage(self._settings, self._source, inverter, timers, microbatch)
-            made = stage.rows(job, faces_rows, uploads, on_sample)
-            on_sample(None)
+            finishers = None if job.one_by_one else self._finishers
+            stage = EditStage(self._settings, reader, inverter, timers, microbatch, finishers)
+            made = stage.rows(job, faces_rows, uploads, here)
+            here.nowhere()
             for name in wanted:
                 outcomes[name] = self._publish(uploads[name], name, job, made[name], timers, faces_commit)
         return outcomes

@@ -10,7 +10,8 @@ class PhotoError(Exception):
 
     Attributes:
         error_class: Short kebab-case reason, stable across versions: `empty`, `too-many-bytes`, `not-an-image`,
-            `unsupported-format`, `truncated`, `corrupt`, `too-many-pixels`, `animated`, `unsupported-mode`.
+            `unsupported-format`, `truncated`, `corrupt`, `too-many-pixels`, `animated`, `unsupported-mode`,
+            `decoder-died`, `decoder-timeout`.
     """
 
     def __init__(self, error_class: str, message: str):

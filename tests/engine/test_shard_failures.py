@@ -1,5 +1,6 @@
 import os
 import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from oodinv.bundles.inverter import Inverter
 from oodinv.engine.worker import ShardWorker
 from oodinv.faces.align import crop_transform, extract_crop
 from oodinv.imaging.decode import decode_photo
+from oodinv.imaging.isolated import Decoders
 from oodinv.ledger import LedgerError, fsck, list_commits, run_differences, sample_id
 from oodinv.ledger.retry import RetryRequest, ask_for_retry
 from oodinv.store import StoreError, open_store
@@ -80,13 +82,31 @@ def test_a_photo_in_quarantine_is_not_touched(settings, photos):
     os.utime(photos / "portrait.jpg", ns=(0, 0))
     touched = []
     (job,) = plan_jobs(settings)
-    ShardWorker(settings).run(job.without(sample_id("portrait.jpg")), touched.append)
+    ShardWorker(settings).run(job.without(sample_id("portrait.jpg")).with_care(), touched.append)
     assert reasons(settings, "portrait.jpg") == ("quarantined", "process", "killed-its-process")
     others_are_ok(settings, "portrait.jpg")
     assert sample_id("portrait.jpg") not in touched
     # Twice through the three others, and after each time a word that no sample is under way.
     ids = [sample_id(name) for name in ("astronaut.png", "table.jpg", "three.webp")]
     assert touched == [*ids, None, *ids, None]
+
+
+def test_a_photo_that_crashes_the_codec_costs_that_photo(settings, photos, monkeypatch):
+    program = (
+        "import os, signal, sys; from oodinv.imaging import decode_server as server; decode = server.decode_photo\n"
+        "def crash(data, limits):\n"
+        "    if data.startswith(b'poison'): os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "    return decode(data, limits)\n"
+        "server.decode_photo = crash; server.serve(sys.stdin.buffer, sys.stdout.buffer)"
+    )
+    decoders = Decoders(1, [sys.executable, "-c", program])
+    monkeypatch.setattr("oodinv.engine.worker.shared_decoders", lambda count: decoders)
+    (photos / "portrait.jpg").write_bytes(b"poison for the codec")
+    run_shards(settings)
+    assert reasons(settings, "portrait.jpg") == ("failed", "decode", "decoder-died")
+    assert "SIGSEGV" in rows_by_photo(settings, settings.faces)["portrait.jpg"][0]["error_message"]
+    others_are_ok(settings, "portrait.jpg")
+    decoders.close()
 
 
 class FailsFor:

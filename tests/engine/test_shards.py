@@ -60,9 +60,11 @@ def test_the_receipts_count_samples_that_add_up(done):
     (example,) = [example for receipt in receipts for example in receipt.examples]  # once, not once for each product
     assert (example.src_key, example.status, example.error_class) == ("table.jpg", "skipped", "no-face")
     assert sum(sum(receipt.spans["detect"].values()) for receipt in receipts) == 4  # each photo was looked at once
-    assert all(receipt.busy_s >= sum(receipt.timers.values()) - 0.01 for receipt in receipts)
+    beside = {"fetch", "decode", "compose", "encode", "put"}  # of threads, which overlap the model and each other
+    for receipt in receipts:
+        assert receipt.busy_s >= sum(s for stage, s in receipt.timers.items() if stage not in beside) - 0.01
     assert sum(r.objects for r in receipts) > 6 and sum(r.bytes for r in receipts) > 1000 and not receipts[0].requests
-    stages = {"load", "fetch_decode", "detect", "invert", "edit", "compose", "encode", "put", "publish"}
+    stages = {"load", "fetch", "decode", "detect", "invert", "edit", "compose", "encode", "put", "publish"}
     assert all(set(receipt.timers) == stages for receipt in receipts)
 
 
