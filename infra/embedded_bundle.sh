@@ -21,7 +21,7 @@ oodinv portraits render --split test --start 1600 --count 150 --accessory-share 
 # Networks. The second regressor judges edits; it has seen none of the portraits that the first one has seen.
 train generator --data "$work/clean" --out "$work/generator" --set 'training.phases=[
     {resolution: 64, images: 32000, rate: 0.009, final_rate: 0.003},
-    {resolution: 128, images: 48000, rate: 0.007, final_rate: 0.0003}]'
+    {resolution: 128, images: 64000, rate: 0.007, final_rate: 0.0003}]'
 train regressor --data "$work/clean" --out "$work/regressor"
 train regressor --data "$work/worn" --out "$work/judge" --set training.seed=1 --set 'widths=[32,64,96,160]'
 train encoder --data "$work/clean" --data "$work/worn" --out "$work/encoder" --input generator="$work/generator"

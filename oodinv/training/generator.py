@@ -26,7 +26,7 @@ from oodinv.training.augmentation import augment
 from oodinv.training.averaging import average_into, ema_decay
 from oodinv.training.data import Dataset, pick
 from oodinv.training.errors import TrainingError
-from oodinv.training.fingerprint import fingerprint
+from oodinv.training.fingerprint import digest, fingerprint
 from oodinv.training.growing import grow
 from oodinv.training.latents import LatentSource, NormalLatents, PortraitLatents, known_params
 from oodinv.training.loop import LoopOptions, run_training
@@ -109,6 +109,7 @@ class GeneratorTrainer:
         config: GeneratorConfig,
         training: GeneratorTraining,
         *,
+        begin: Generator | None = None,
         device: torch.device = torch.device("cpu"),  # noqa: B008 (immutable)
     ):
         """Networks of the first phase, drawn from the seed.
@@ -117,6 +118,8 @@ class GeneratorTrainer:
             data: Crops of at least the network's resolution.
             config: Of the finished generator; paired training takes `z_dim` from the parameters.
             training: How.
+            begin: Another generator to begin from: all that has the same name and shape is taken from it, so that
+                latents of another kind get a new mapping to the styles that it draws.
             device: Where.
 
         Raises:
@@ -151,12 +154,15 @@ class GeneratorTrainer:
         )
         self.mean_path = 0.0
         self.phase = 0
+        self._begin = None if begin is None else begin.state_dict()
         start = self._drawn(0, lambda: Generator(replace(self.config, resolution=phases[0].resolution)))
+        self._take_over(start)
         self._take(start, deepcopy(start))
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Network, training and pictures."""
-        return fingerprint(self.data, network=self.config, training=self.training)
+        begin = None if self._begin is None else digest(*(tensor for _, tensor in sorted(self._begin.items())))
+        return fingerprint(self.data, network=self.config, training=self.training, begin=begin)
 
     def step(self, step: int) -> dict[str, float]:
         """Generator, its average, discriminator, augmentation."""
@@ -220,11 +226,26 @@ class GeneratorTrainer:
         resolution = self.training.phases[index].resolution
         if resolution == self.generator.config.resolution:
             return
-        grown = self._drawn(index, lambda: grow(self.generator.cpu(), resolution))
+        before = self.generator.cpu()
+        grown = self._drawn(index, lambda: grow(before, resolution))
+        self._take_over(grown, but=before)
         average = deepcopy(grown)
         # The average keeps what it has and takes the new layers as they are, not a draw of its own.
         average.load_state_dict(grown.state_dict() | self.average.cpu().state_dict())
         self._take(grown, average)
+
+    def _take_over(self, generator: Generator, but: Generator | None = None) -> None:
+        """What the training began from, where it fits; not in place of what `but` has learned already."""
+        if self._begin is None:
+            return
+        learned = set() if but is None else set(but.state_dict())
+        own = generator.state_dict()
+        fitting = {
+            name: tensor
+            for name, tensor in self._begin.items()
+            if name in own and own[name].shape == tensor.shape and name not in learned
+        }
+        generator.load_state_dict(own | fitting)
 
     def _take(self, generator: Generator, average: Generator) -> None:
         """Make these the networks, with a new discriminator and new optimisers."""

@@ -28,7 +28,7 @@ from oodinv.training.inverter_recipes import (
 from oodinv.training.latents import PortraitLatents
 from oodinv.training.preparing import Inputs, Prepared, Recipe
 from oodinv.training.trained import save_trained
-from oodinv.training.trained_parts import find_resolution, save_latents
+from oodinv.training.trained_parts import find_generator, find_resolution, save_latents
 
 __all__ = ["RECIPES", "GeneratorRecipe", "Inputs", "Prepared", "Recipe", "build_generator", "recipe"]
 
@@ -51,8 +51,10 @@ class GeneratorRecipe:
 
 
 def build_generator(config: GeneratorRecipe, data: Dataset, inputs: Inputs) -> Prepared:
-    """A generator's training."""
-    trainer = GeneratorTrainer(data, config.network, config.training, device=inputs.device)
+    """A generator's training; the input `generator` is another one to begin from."""
+    folder = inputs.folders.get("generator")
+    begin = None if folder is None else find_generator(folder)
+    trainer = GeneratorTrainer(data, config.network, config.training, begin=begin, device=inputs.device)
 
     def write(folder: Path) -> None:
         network = trainer.network()
@@ -70,7 +72,10 @@ def _drawn(config: Any, inputs: Inputs) -> int:
 
 RECIPES: dict[str, Recipe] = {
     "generator": Recipe(
-        config=GeneratorRecipe, build=build_generator, size=lambda config, inputs: config.network.resolution
+        config=GeneratorRecipe,
+        build=build_generator,
+        size=lambda config, inputs: config.network.resolution,
+        inputs=("generator",),
     ),
     "encoder": Recipe(config=EncoderRecipe, build=build_encoder, size=_drawn, inputs=ENCODER_INPUTS),
     "decomposition": Recipe(

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,6 +64,26 @@ def test_a_generator_learns_grows_and_knows_its_mean_style(pack, trained):
     # Lazily, at steps 0, 2 and 4 of the phase.
     assert ["r1" in line for line in lines] == ["path" in line for line in lines] == [False] * 6 + [True, False] * 3
     assert (folder / "grids" / "00000012.png").is_file()
+
+
+def test_a_training_may_begin_from_another_generator(pack, trained):
+    begin, _ = trained
+    other = replace(CONFIG, z_dim=9)  # photos with latents of another length: all but the mapping's first layer fits
+    training = replace(TRAINING, paired=False, phases=tuple(replace(phase, adversarial=1.0) for phase in PHASES[:2]))
+    trainer = GeneratorTrainer(photos(pack), other, training, begin=begin)
+    own, theirs = trainer.generator.state_dict(), begin.state_dict()
+    apart = {
+        name for name in own if not (own[name].shape == theirs[name].shape and torch.equal(own[name], theirs[name]))
+    }
+    assert apart == {"mapping.layers.0.weight"}
+    for step in range(3):
+        trainer.step(step)
+    learned = trainer.generator.state_dict()
+    trainer._enter(1)  # what joins now is taken too, what has learned since is not taken back
+    grown = trainer.generator.state_dict()
+    assert all(torch.equal(grown[name], learned[name]) for name in learned)
+    assert all(torch.equal(grown[name], theirs[name]) for name in grown.keys() - learned.keys())
+    assert trainer.fingerprint()["begin"] != GeneratorTrainer(photos(pack), other, training).fingerprint()["begin"]
 
 
 @pytest.fixture(scope="module")
