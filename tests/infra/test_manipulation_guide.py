@@ -57,7 +57,7 @@ def test_a_misspelt_option_would_be_found():
 
 def test_python_in_the_guide_is_python_and_imports_what_there_is():
     blocks = python_blocks(TEXTS["guide"])
-    assert len(blocks) > 4
+    assert len(blocks) >= 4
     for block in blocks:
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("oodinv"):
