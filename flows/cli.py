@@ -717,6 +717,50 @@ def dataset_snapshot(target: str, endpoint_url: str | None) -> None:
         click.echo(f"  {product}: {len(commits)} commits, {rows} rows")
 
 
+@dataset.command("export")
+@_TARGET
+@click.option("-o", "--out", required=True, metavar="URI", help="Where to: a folder or s3://bucket/prefix.")
+@click.option("--product", "products", multiple=True, metavar="NAME", help="Repeat for more.  [default: all]")
+@click.option("--snapshot", "number", type=int, metavar="N", help="Of this snapshot.  [default: the newest]")
+@click.option("--masks", is_flag=True, help="Also the masks, where they were kept.")
+@click.option("--max-mib", type=click.FloatRange(min=0.1), default=256.0, show_default=True, help="Of one tar.")
+@_ENDPOINT
+@_plain_errors
+def dataset_export(
+    target: str,
+    out: str,
+    products: tuple[str, ...],
+    number: int | None,
+    masks: bool,
+    max_mib: float,
+    endpoint_url: str | None,
+) -> None:
+    """Write the pictures of a snapshot as WebDataset tars, each beside its rows.
+
+    oodinv dataset export out -o tars
+
+    What an interrupted export has written is kept; the same command finishes it.
+    """
+    from tqdm import tqdm
+
+    from oodinv.ledger.export import export_webdataset
+    from oodinv.store import Access, open_store
+
+    access = Access(endpoint_url=endpoint_url)
+    with tqdm(unit="picture", desc="export") as bar:
+        made = export_webdataset(
+            open_store(target, access),
+            open_store(out, access),
+            products=products or None,
+            number=number,
+            masks=masks,
+            most_bytes=int(max_mib * 2**20),
+            on_picture=bar.update,
+        )
+    there = f", {made.skipped} of them there already" if made.skipped else ""
+    click.echo(f"{out}: {made.pictures} pictures in {len(made.tars)} tars{there}")
+
+
 @main.command()
 @_TARGET
 @click.option(

@@ -1,18 +1,14 @@
 """Bundles in a bucket: fetched once, kept in a cache on this machine, never believed without their hashes."""
 
 import hashlib
-import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from oodinv.bundles.spec import BundleError, parse_spec
 from oodinv.store import AccessError, LocationError, ObjectMissing, Store, open_store
+from oodinv.store.cache import CACHE, cache_folder, keep_file
 from oodinv.store.protocol import DEFAULT_ACCESS, Access
-
-CACHE = "OODINV_CACHE"
-"""Environment variable: the folder for what can be fetched again. Without it, `~/.cache/oodinv`."""
 
 _LARGEST_SPEC = 2**20
 
@@ -46,15 +42,9 @@ def fetch_bundle(uri: str, access: Access = DEFAULT_ACCESS) -> Path:
             _keep(folder / part.file, store, part.sha256, uri)
         if spec.card not in {part.file for part in spec.files} and not (folder / spec.card).exists():
             with suppress(ObjectMissing):  # it is for people only
-                _write(folder / spec.card, store.get(spec.card))
-        _write(folder / "bundle.json", raw)
+                keep_file(folder / spec.card, store.get(spec.card))
+        keep_file(folder / "bundle.json", raw)
     return folder
-
-
-def cache_folder() -> Path:
-    """Where fetched files are kept; need not exist."""
-    named = os.environ.get(CACHE)
-    return Path(named).expanduser().absolute() if named else Path.home() / ".cache" / "oodinv"
 
 
 def _keep(path: Path, store: Store, sha256: str, uri: str) -> None:
@@ -70,18 +60,7 @@ def _keep(path: Path, store: Store, sha256: str, uri: str) -> None:
             f"{uri}: {path.name} has sha256 {found[:12]}…, bundle.json says {sha256[:12]}…: the bundle in the bucket "
             "is damaged or half uploaded, upload it again"
         )
-    _write(path, data)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Replace a file at once: another process reads the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{uuid.uuid4().hex}"
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    keep_file(path, data)
 
 
 @contextmanager

@@ -33,13 +33,12 @@ from oodinv.ledger.part import read_part, write_object, write_part
 from oodinv.ledger.plan import missing_work, plan_inventory
 from oodinv.ledger.preflight import check_locations
 from oodinv.ledger.products import Product, define_product, register_product
+from oodinv.ledger.reading import read
 from oodinv.ledger.schema import ROW_SCHEMA, RUN_COLUMNS, STATUSES, make_row, rows_to_table
 from oodinv.ledger.snapshot import Snapshot, latest_snapshot, load_snapshot, publish_snapshot, read_snapshot
 from oodinv.ledger.status import DatasetStatus, ProductStatus, dataset_status
 from oodinv.ledger.statuses import count_statuses, sample_statuses
 from oodinv.ledger.validate import validate_part
-
-read = read_snapshot
 
 __all__ = [
     "ALGORITHM_VERSIONS",

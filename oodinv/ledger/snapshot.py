@@ -140,20 +140,36 @@ def read_snapshot(
     Raises:
         LedgerError: No such snapshot or product, or a file is gone or damaged.
     """
-    snapshot = latest_snapshot(target) if number is None else load_snapshot(target, number)
-    if snapshot is None:
-        raise LedgerError(f"no snapshot in {target.uri}: run `oodinv augment` to the end first")
-    wanted = sorted(snapshot.commits) if products is None else list(products)
-    unknown = [product for product in wanted if product not in snapshot.commits]
-    if unknown:
-        raise LedgerError(f"snapshot {snapshot.number} has no product {unknown}: it has {sorted(snapshot.commits)}")
+    snapshot = find_snapshot(target, number)
     tables = [
-        from_parquet(get_verified(target, file), ROW_SCHEMA, file.key, columns)
-        for file in snapshot.files
-        if file.product in wanted
+        from_parquet(get_verified(target, file), ROW_SCHEMA, file.key, columns) for file in files_of(snapshot, products)
     ]
     empty = ROW_SCHEMA.empty_table()
     return pa.concat_tables([empty.select(columns) if columns else empty, *tables])
+
+
+def find_snapshot(target: Store, number: int | None = None) -> Snapshot:
+    """A snapshot by number, or the newest.
+
+    Raises:
+        LedgerError: There is none, or it is not readable.
+    """
+    snapshot = latest_snapshot(target) if number is None else load_snapshot(target, number)
+    if snapshot is None:
+        raise LedgerError(f"no snapshot in {target.uri}: run `oodinv augment` to the end first")
+    return snapshot
+
+
+def files_of(snapshot: Snapshot, products: Sequence[str] | None = None) -> list[SnapshotFile]:
+    """The files of some products, or of all, in the snapshot's order.
+
+    Raises:
+        LedgerError: The snapshot has no such product.
+    """
+    unknown = [product for product in products or () if product not in snapshot.commits]
+    if unknown:
+        raise LedgerError(f"snapshot {snapshot.number} has no product {unknown}: it has {sorted(snapshot.commits)}")
+    return [file for file in snapshot.files if products is None or file.product in products]
 
 
 def _list_all(target: Store, products: Sequence[str], last: Snapshot | None) -> dict[str, list[CommitId]]:

@@ -12,9 +12,9 @@ from s3_servers import error_answer, give_credentials, moto_server, proxy
 
 from oodinv.bundles.bundle import find_bundle, load_bundle
 from oodinv.bundles.inverter import Inverter
-from oodinv.bundles.remote import cache_folder
 from oodinv.bundles.spec import BundleError
 from oodinv.store import Access
+from oodinv.store.cache import cache_folder
 
 BUCKET, URI = "bundles", "s3://bundles/tiny/v1"
 

@@ -5,7 +5,7 @@ from faulty_store import FaultyStore, Killed
 from memory_store import MemoryStore, crash_points
 from tiny_run import FACES, PRODUCTS, SMILE, tiny_run, write_photos
 
-from oodinv.ledger import dataset_status, fsck, list_commits, read, run_differences
+from oodinv.ledger import dataset_status, fsck, list_commits, read_snapshot, run_differences
 from oodinv.store import FolderStore, PhotoFolder, Store
 
 PHOTOS = {"a.jpg": "2 faces", "b.jpg": "no faces", "c.jpg": "<html>", "d.jpg": "1 faces"}  # two shards of two
@@ -33,13 +33,13 @@ def test_the_store_in_memory_speaks_the_protocol():
 
 
 def test_killed_at_any_call_the_run_resumes_to_the_same_rows(source, undisturbed):
-    expected = read(undisturbed.inner)
+    expected = read_snapshot(undisturbed.inner)
     points = 0
     for name, target in crash_points(lambda store: tiny_run(source, store)):
         published = commit_bytes(target)
         resumed = FaultyStore(target)
         snapshot = tiny_run(source, resumed)
-        assert run_differences(read(target), expected) == [], name
+        assert run_differences(read_snapshot(target), expected) == [], name
         report = fsck(target)
         assert report.clean, (name, report.problems)
         assert published.items() <= commit_bytes(target).items(), name
@@ -58,7 +58,7 @@ def test_truly_killed_on_a_folder_it_resumes_as_well(source, undisturbed, tmp_pa
         with pytest.raises(Killed):
             tiny_run(source, FaultyStore(target, kill_at=kill_at, when="after"))
     tiny_run(source, target)
-    assert run_differences(read(target), read(undisturbed.inner)) == []
+    assert run_differences(read_snapshot(target), read_snapshot(undisturbed.inner)) == []
     assert fsck(target, deep=True).clean
 
 
@@ -68,7 +68,7 @@ def test_a_lost_answer_at_any_create_changes_nothing(source, undisturbed):
     for number in creates:
         target = MemoryStore()
         tiny_run(source, FaultyStore(target, lose_answer_at=number, when="after"))
-        assert run_differences(read(target), read(undisturbed.inner)) == []
+        assert run_differences(read_snapshot(target), read_snapshot(undisturbed.inner)) == []
         assert len(target.objects) == len(undisturbed.inner.objects)  # no second attempt was needed
 
 

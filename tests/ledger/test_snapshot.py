@@ -21,9 +21,9 @@ from oodinv.ledger import (
     load_snapshot,
     plan_inventory,
     publish_snapshot,
-    read,
     read_commit,
     read_part,
+    read_snapshot,
     rows_to_table,
     run_differences,
     sample_statuses,
@@ -66,7 +66,7 @@ def adds_up(status):
 
 def test_a_snapshot_holds_the_rows_of_all_commits(source, target):
     snapshot = latest_snapshot(target)
-    table = read(target)
+    table = read_snapshot(target)
     assert snapshot.number == 1 and snapshot == load_snapshot(target, 1)
     assert table.num_rows == 2 * 6
     assert sum(file.rows for file in snapshot.files) == table.num_rows
@@ -74,8 +74,10 @@ def test_a_snapshot_holds_the_rows_of_all_commits(source, target):
     assert snapshot.faces[SMILE.name] == {"ok": 4, "skipped": 0, "failed": 0, "quarantined": 0}
     assert snapshot.num_inputs == 5
     parts = [read_part(target, read_commit(target, found)) for found in list_commits(target, SMILE.name)]
-    assert read(target, products=[SMILE.name]).to_pylist() == [row for part in parts for row in part.to_pylist()]
-    assert read(target, columns=["src_key", "status"]).column_names == ["src_key", "status"]
+    assert read_snapshot(target, products=[SMILE.name]).to_pylist() == [
+        row for part in parts for row in part.to_pylist()
+    ]
+    assert read_snapshot(target, columns=["src_key", "status"]).column_names == ["src_key", "status"]
 
 
 def test_latest_json_points_readers_without_this_library_to_the_files(source, tmp_path):
@@ -83,15 +85,15 @@ def test_latest_json_points_readers_without_this_library_to_the_files(source, tm
     tiny_run(source, target)
     latest = json.loads(target.get("latest.json"))
     rows = [pq.read_table(target.root / file).num_rows for file in latest["files"]]
-    assert latest["snapshot"] == 1 and sum(rows) == read(target).num_rows
+    assert latest["snapshot"] == 1 and sum(rows) == read_snapshot(target).num_rows
 
 
 def test_the_rows_of_one_file_are_bounded(source, target):
-    expected = read(target)
+    expected = read_snapshot(target)
     target.delete("snapshots/1.json")
     snapshot = publish_snapshot(target, NAMES, rows_per_file=3)
     assert len(snapshot.files) == 4 and max(file.rows for file in snapshot.files) <= 3
-    assert read(target).equals(expected)
+    assert read_snapshot(target).equals(expected)
     assert fsck(target, deep=True).clean
 
 
@@ -109,9 +111,9 @@ def test_a_later_run_with_one_product_keeps_the_others_visible(source, target):
     do_faces(source, target, inventory.shard("2-000000"))
     snapshot = publish_snapshot(target, [FACES.name])
     assert snapshot.number == 2 and set(snapshot.commits) == set(NAMES)
-    assert read(target, products=[SMILE.name]).num_rows == 6
-    assert read(target, products=[FACES.name]).num_rows == 7
-    assert read(target, number=1).num_rows == 12
+    assert read_snapshot(target, products=[SMILE.name]).num_rows == 6
+    assert read_snapshot(target, products=[FACES.name]).num_rows == 7
+    assert read_snapshot(target, number=1).num_rows == 12
 
 
 def test_a_changed_photo_shows_its_new_rows_once_they_are_committed(source, target):
@@ -121,14 +123,14 @@ def test_a_changed_photo_shows_its_new_rows_once_they_are_committed(source, targ
     waiting = status_of(target, SMILE)
     assert (waiting.planned, waiting.ok, waiting.pending) == (5, 2, 1) and adds_up(waiting)
     publish_snapshot(target, NAMES)
-    old = [row for row in read(target, products=[SMILE.name]).to_pylist() if row["src_key"] == "a.jpg"]
+    old = [row for row in read_snapshot(target, products=[SMILE.name]).to_pylist() if row["src_key"] == "a.jpg"]
     assert [row["generation"] for row in old] == [0, 0]  # the old result stays until the new one is there
 
     (source.root / "a.jpg").write_text("3 faces")
     inventory = plan_inventory(source, target, 2)
     assert inventory.live_generation(old[0]["sample_id"]) == 2
     tiny_run(source, target)
-    new = [row for row in read(target, products=[SMILE.name]).to_pylist() if row["src_key"] == "a.jpg"]
+    new = [row for row in read_snapshot(target, products=[SMILE.name]).to_pylist() if row["src_key"] == "a.jpg"]
     assert [(row["generation"], row["face_index"]) for row in new] == [(2, 0), (2, 1), (2, 2)]
     done = status_of(target, SMILE)
     assert (done.planned, done.ok, done.pending) == (5, 3, 0) and adds_up(done)
@@ -147,7 +149,7 @@ def test_without_commits_there_is_nothing_to_publish_or_read(empty):
     with pytest.raises(LedgerError, match="nothing is committed"):
         publish_snapshot(empty, NAMES)
     with pytest.raises(LedgerError, match="no snapshot in"):
-        read(empty)
+        read_snapshot(empty)
     with pytest.raises(LedgerError, match="no snapshot 7"):
         load_snapshot(empty, 7)
     assert latest_snapshot(empty) is None
@@ -155,7 +157,7 @@ def test_without_commits_there_is_nothing_to_publish_or_read(empty):
 
 def test_an_unknown_product_is_refused(source, target):
     with pytest.raises(LedgerError, match=r"has no product \['nothing'\]"):
-        read(target, products=["nothing"])
+        read_snapshot(target, products=["nothing"])
 
 
 def test_a_lost_commit_stops_the_next_snapshot(source, target):
@@ -169,10 +171,10 @@ def test_a_damaged_snapshot_is_not_read(source, target):
     snapshot = latest_snapshot(target)
     target.put(snapshot.files[0].key, b"x")
     with pytest.raises(LedgerError, match="is not what was published"):
-        read(target)
+        read_snapshot(target)
     target.put("snapshots/1.json", b"{}")
     with pytest.raises(LedgerError, match="no readable snapshot"):
-        read(target)
+        read_snapshot(target)
 
 
 def test_publishers_at_once_never_publish_less_than_before(source, empty):
@@ -218,7 +220,7 @@ def test_a_publisher_whose_look_is_old_looks_again(source, empty):
 
 def test_runs_differ_only_in_the_columns_of_the_run(source, target, empty):
     tiny_run(source, empty)
-    a, b = read(target), read(empty)
+    a, b = read_snapshot(target), read_snapshot(empty)
     assert not a.equals(b)
     assert run_differences(a, b) == []
     assert run_differences(a, b.take(list(range(b.num_rows))[::-1])) == []
