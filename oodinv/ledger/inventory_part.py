@@ -1,6 +1,7 @@
 """One numbered part of the inventory, in an unnamed temporary file."""
 
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
@@ -45,6 +46,8 @@ class InventoryPart:
         self._spool.flush()
         self._file = open_parquet(self._spool, INVENTORY_SCHEMA, where)
         self._last: tuple[int, pa.Table] | None = None
+        # Arrow's Parquet reader is for one thread: two at once crash the process.
+        self._lock = threading.RLock()
 
     @property
     def num_rows(self) -> int:
@@ -95,13 +98,15 @@ class InventoryPart:
         return pa.concat_tables(pieces)
 
     def _group(self, group: int) -> pa.Table:
-        if self._last is None or self._last[0] != group:
-            self._last = (group, self._read(group))
-        return self._last[1]
+        with self._lock:
+            if self._last is None or self._last[0] != group:
+                self._last = (group, self._read(group))
+            return self._last[1]
 
     def _read(self, group: int, columns: Sequence[str] | None = None) -> pa.Table:
         try:
-            table = self._file.read_row_group(group, columns=None if columns is None else list(columns))
+            with self._lock:
+                table = self._file.read_row_group(group, columns=None if columns is None else list(columns))
         except (pa.ArrowException, OSError) as error:
             raise unreadable(self._where, error) from error
         return table.replace_schema_metadata(None)

@@ -1,6 +1,7 @@
 import os
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -97,6 +98,15 @@ def test_shards_are_read_across_groups_of_rows(source, target, monkeypatch):
     inventory = load_inventory(target)
     assert dealt(inventory) == {"1-000000": ["0.jpg", "1.jpg", "2.jpg"], "1-000001": ["3.jpg", "4.jpg"]}
     assert dealt(inventory) == dealt(expected) and inventory.size_of("1-000000") == 3
+
+
+def test_many_threads_read_one_inventory(tmp_path, target, monkeypatch):
+    monkeypatch.setattr(inventory_part, "ROWS_PER_GROUP", 16)
+    photos = PhotoFolder(root=write_photos(tmp_path / "many", {f"{n:03d}.jpg": "x" for n in range(300)}))
+    inventory = plan_inventory(photos, target, 7)
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(inventory.samples, inventory.shards() * 4))
+    assert found == [inventory.samples(shard) for shard in inventory.shards()] * 4
 
 
 def test_a_source_in_no_order_is_refused(target):
