@@ -24,9 +24,10 @@ train generator --data "$work/clean" --out "$work/generator" --set 'training.pha
     {resolution: 128, images: 64000, rate: 0.007, final_rate: 0.0003}]'
 train regressor --data "$work/clean" --out "$work/regressor"
 train regressor --data "$work/worn" --out "$work/judge" --set training.seed=1 --set 'widths=[32,64,96,160]'
-train encoder --data "$work/clean" --data "$work/worn" --out "$work/encoder" --input generator="$work/generator"
+train encoder --data "$work/clean" --data "$work/worn" --out "$work/encoder" --input generator="$work/generator" \
+    --set training.images=40000
 train decomposition --data "$work/worn" --out "$work/decomposition" \
-    --input generator="$work/generator" --input encoder="$work/encoder"
+    --input generator="$work/generator" --input encoder="$work/encoder" --set training.images=24000
 train directions --data "$work/clean" --out "$work/directions" --input generator="$work/generator" \
     --input regressor="$work/regressor" --set 'search.names=[smile,age,gender,yaw,mouth_open]'
 
