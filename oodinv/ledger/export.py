@@ -25,6 +25,8 @@ from oodinv.store import Store
 MOST_BYTES = 256 * 2**20
 """Of one tar; one larger picture is alone in its own."""
 
+_ROWS_AT_ONCE = 4096
+
 _COLUMNS_LEFT_OUT = ("out_key", "mask_key")
 """Places in the dataset, which mean nothing outside."""
 
@@ -91,10 +93,10 @@ def _pictures(target: Store, files: Iterator[SnapshotFile]) -> Iterator[_Rows]:
         with tempfile.TemporaryFile(prefix="oodinv-export-") as spool:
             spool.write(get_verified(target, file))
             parquet = pq.ParquetFile(spool)
-            for table in parquet.iter_batches(4096):
-                rows = [row for row in table.to_pylist() if row["out_key"] is not None]
-                for _, same in groupby(rows, key=lambda row: row["out_key"]):
-                    yield list(same)
+            tables = parquet.iter_batches(_ROWS_AT_ONCE)
+            rows = (row for table in tables for row in table.to_pylist() if row["out_key"] is not None)
+            for _, same in groupby(rows, key=lambda row: row["out_key"]):
+                yield list(same)
 
 
 def _batches(pictures: Iterator[_Rows], most_bytes: int) -> Iterator[list[_Rows]]:

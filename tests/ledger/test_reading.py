@@ -12,7 +12,7 @@ from memory_store import MemoryStore
 from tiny_run import FACES, SMILE, finished_run, tiny_run, write_photos
 
 from flows.cli import main
-from oodinv.ledger import LedgerError, read, read_snapshot, sample_id
+from oodinv.ledger import LedgerError, export, read, read_snapshot, sample_id
 from oodinv.ledger.export import export_webdataset
 from oodinv.ledger.layout import attempt_prefix
 from oodinv.store import FolderStore, PhotoFolder
@@ -79,7 +79,9 @@ def members(data):
         return {member.name: archive.extractfile(member).read() for member in archive}
 
 
-def test_pictures_are_exported_beside_their_rows(bucket):
+@pytest.mark.parametrize("rows_at_once", [1, 4096])
+def test_pictures_are_exported_beside_their_rows(bucket, monkeypatch, rows_at_once):
+    monkeypatch.setattr(export, "_ROWS_AT_ONCE", rows_at_once)
     out = MemoryStore()
     made = export_webdataset(bucket, out)
     assert made.tars == (f"{SMILE.name}/1-00000.tar",) and made.pictures == 2
