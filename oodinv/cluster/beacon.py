@@ -16,6 +16,8 @@ class Position:
     """Seconds since it said so."""
     samples_begun: int
     """Samples it has begun since it was made."""
+    node: str = ""
+    """Ray's id of the machine it is on."""
 
 
 class _Beacon:
@@ -23,6 +25,12 @@ class _Beacon:
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[str | None, float, int]] = {}
+        self._nodes: dict[str, str] = {}
+
+    def placed(self, actor: str, node: str) -> None:
+        """Called by an actor when it is made, with the machine it is on."""
+        self._nodes[actor] = node
+        self.report(actor, None)
 
     def report(self, actor: str, sample_id: str | None) -> None:
         """Called by an actor before it begins a sample."""
@@ -33,13 +41,14 @@ class _Beacon:
         """Last word of every actor."""
         now = time.monotonic()
         return {
-            actor: Position(sample_id=sample, age_s=now - since, samples_begun=begun)
+            actor: Position(sample_id=sample, age_s=now - since, samples_begun=begun, node=self._nodes.get(actor, ""))
             for actor, (sample, since, begun) in self._last.items()
         }
 
     def forget(self, actor: str) -> None:
         """Drop a dead actor."""
         self._last.pop(actor, None)
+        self._nodes.pop(actor, None)
 
 
 # Called, not used as a decorator: the shape checker of the tests wraps decorated classes, which an actor class is not.

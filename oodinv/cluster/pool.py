@@ -1,9 +1,11 @@
 """The pool: hands jobs to actors, and owns what happens when one dies, hangs or raises.
 
-An actor that dies or stands still longer than the deadline is killed and replaced, and its job is tried again, now
-sample by sample. The sample an actor was at when that happened is a suspect; one that was there twice is put on the
-job's quarantine list, and the job goes on without it. Of several samples at once none is a suspect: the next attempt
-tells which it is. Ray itself retries nothing.
+An actor that dies, stands still at a sample longer than the deadline, or takes many times as long for its job as others
+do, is killed and replaced, and its job is tried again, now sample by sample. The sample an actor was at when that
+happened is a suspect; one that was there twice is put on the job's quarantine list, and the job goes on without it. Of
+several samples at once none is a suspect: the next attempt tells which it is. When an actor's whole machine is gone (a
+spot machine that was taken back), nobody is to blame: the job is tried again as if nothing had been. Ray itself retries
+nothing.
 """
 
 import logging
@@ -16,10 +18,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from oodinv.cluster.beacon import Beacon, Position
+from oodinv.cluster.pace import Pace
 from oodinv.cluster.pulse import ClusterLost, Pulse
 
 logger = logging.getLogger(__name__)
@@ -32,6 +35,10 @@ class Job(Protocol):
     @property
     def shard_id(self) -> str:
         """Names the job."""
+
+    @property
+    def num_samples(self) -> int:
+        """How many it is about."""
 
     @property
     def quarantine(self) -> frozenset[str]:
@@ -83,6 +90,11 @@ class PoolSettings:
     """Longest to wait for the first actor: a cluster may have to fetch machines first."""
     sample_deadline_s: float = 180.0
     """Longest an actor may stand at one sample, model loading included."""
+    lost_deadline_s: float = 60.0
+    """Longest to wait for word whether an actor that cannot be reached has died; Ray notices within half a minute."""
+    patience: float = 20.0
+    """A job may take so many times as long, for each of its samples, as the slowest twentieth of the jobs before it;
+    never less than `sample_deadline_s`. Sample by sample and with a model to load, it takes a few times as long."""
     max_attempts: int = 4
     """Attempts per job; one that puts a sample into quarantine starts counting anew."""
 
@@ -90,12 +102,15 @@ class PoolSettings:
 class _Actor:
     def __init__(self, name: str, make_worker: Callable[[], Worker], beacon: Any) -> None:
         self._name, self._beacon = name, beacon
-        self._say(None)
+        ray.get(beacon.placed.remote(name, ray.get_runtime_context().get_node_id()))
         self._worker = make_worker()
 
     def run(self, job: Any) -> Any:
         self._say(None)
         return self._worker.run(job, self._say), ray.get_runtime_context().get_node_id()
+
+    def still_there(self) -> None:
+        """Whoever hears this answer knows that the actor lives."""
 
     def _say(self, sample_id: str | None) -> None:
         # Waited for: a message still in this process when it dies would never tell which sample killed it.
@@ -113,6 +128,8 @@ class _Member:
     reference: Any = None
     since: float = 0.0
     """When it got its job."""
+    lost_since: float | None = None
+    """When the connection to it broke; it is being asked whether it is still there."""
 
 
 @dataclass
@@ -132,6 +149,7 @@ class Pool:
         self._beacon: Any = Beacon.options(scheduling_strategy=here).remote()
         self._members = [self._spawn() for _ in range(settings.size)]
         self._records: dict[str, _Record] = {}
+        self._pace = Pace(settings.patience)
         self.replaced = 0
 
     @property
@@ -165,7 +183,7 @@ class Pool:
                 if job is not None:
                     self._records.setdefault(job.shard_id, _Record()).attempts += 1
                     member.job, member.reference = job, member.handle.run.remote(job)
-                    member.since = time.monotonic()
+                    member.since, member.lost_since = time.monotonic(), None
             running = [member for member in self._members if member.job is not None]
             if not running and exhausted and not again:
                 return
@@ -182,9 +200,8 @@ class Pool:
                     done = self._collect(member, again, positions)
                     if done is not None:
                         yield done
-                elif self._is_stuck(member, positions):
-                    seconds = self._settings.sample_deadline_s
-                    done = self._failed(member, again, positions, f"stood at one sample for more than {seconds:g} s")
+                elif (reason := self._hangs(member, positions)) is not None:
+                    done = self._failed(member, again, positions, reason)
                     if done is not None:
                         yield done
 
@@ -218,15 +235,23 @@ class Pool:
         except RayError as error:  # it runs on the driver's own node
             raise ClusterLost(f"the Ray node beside this process is gone: {_last_words(error)}") from error
 
-    def _is_stuck(self, member: _Member, positions: dict[str, Position]) -> bool:
-        position = positions.get(member.name)
+    def _hangs(self, member: _Member, positions: dict[str, Position]) -> str | None:
+        """Why an actor is believed to hang; None while it is not."""
+        position, least = positions.get(member.name), self._settings.sample_deadline_s
+        if position is None:
+            return None
         # Its last word may be older than its job, when it was idle before and has not begun to speak.
         on_job = time.monotonic() - member.since
-        return position is not None and min(position.age_s, on_job) > self._settings.sample_deadline_s
+        if min(position.age_s, on_job) > least:
+            return f"stood at one sample for more than {least:g} s"
+        longest = max(least, self._pace.longest(member.job.num_samples))
+        if on_job > longest:
+            return f"took more than {longest:.0f} s, {self._settings.patience:g} times as long as other jobs"
+        return None
 
     def _collect(self, member: _Member, again: deque[Job], positions: dict[str, Position]) -> Done | None:
         try:
-            receipt, node = ray.get(member.reference)
+            answer = ray.get(member.reference)
         except RayTaskError as error:
             cause = error.cause if isinstance(error.cause, BaseException) else error
             if isinstance(cause, Fatal):
@@ -235,20 +260,53 @@ class Pool:
             return self._failed(member, again, positions, f"{type(cause).__name__}: {str(cause)[:300]}")
         except RayError as error:
             self._pulse.check(force=True)  # on a cluster that is gone, no actor is to blame
-            return self._failed(member, again, positions, f"its process died: {_last_words(error)}")
+            position = positions.get(member.name)
+            if machine_is_gone(error, "" if position is None else position.node):
+                self._taken_back(member, again, _last_words(error))
+            elif not self._asks_again(member, error):
+                return self._failed(member, again, positions, f"its process died: {_last_words(error)}")
+            return None
+        if member.lost_since is not None:
+            # It lives, and what it answered is lost; whether it had finished the job, the ledger knows.
+            return self._failed(member, again, positions, "the connection to its process was lost")
+        receipt, node = answer
         job, member.job, member.reference = member.job, None, None
+        self._pace.ended(job.num_samples, time.monotonic() - member.since)
         return Done(job=job, receipt=receipt, attempts=self._records.pop(job.shard_id).attempts, node=node)
+
+    def _asks_again(self, member: _Member, error: RayError) -> bool:
+        """Ray has lost an actor and does not know yet whether it died, and of what: ask it until that is known."""
+        if not isinstance(error, ActorUnavailableError):
+            return False
+        now = time.monotonic()
+        member.lost_since = member.lost_since or now
+        if now - member.lost_since > self._settings.lost_deadline_s:
+            return False
+        time.sleep(0.2)
+        member.reference = member.handle.still_there.remote()
+        return True
+
+    def _taken_back(self, member: _Member, again: deque[Job], words: str) -> None:
+        """Replace an actor whose machine is gone; its job is tried again, and the attempt does not count."""
+        job = member.job
+        logger.warning("shard %s: its machine is gone (%s); it is done again elsewhere", job.shard_id, words)
+        self._replace(member)
+        self._records[job.shard_id].attempts -= 1
+        again.append(job)
+
+    def _replace(self, member: _Member) -> None:
+        ray.kill(member.handle, no_restart=True)
+        self._beacon.forget.remote(member.name)
+        fresh = self._spawn()
+        member.name, member.handle, member.job, member.reference = fresh.name, fresh.handle, None, None
+        self.replaced += 1
 
     def _failed(self, member: _Member, again: deque[Job], positions: dict[str, Position], reason: str) -> Done | None:
         """Replace the actor; queue the job again, or give it up."""
         job = member.job
         position = positions.get(member.name)
         sample = position.sample_id if position is not None else None
-        ray.kill(member.handle, no_restart=True)
-        self._beacon.forget.remote(member.name)
-        fresh = self._spawn()
-        member.name, member.handle, member.job, member.reference = fresh.name, fresh.handle, None, None
-        self.replaced += 1
+        self._replace(member)
         record = self._records[job.shard_id]
         logger.warning("shard %s, attempt %d: %s; at sample %s", job.shard_id, record.attempts, reason, sample)
         # One in quarantine was not touched: it cannot have done it, and putting it there again would never end.
@@ -264,6 +322,20 @@ class Pool:
             return None
         self._records.pop(job.shard_id)
         return Done(job=job, receipt=None, attempts=record.attempts, error=reason)
+
+
+def machine_is_gone(error: RayError, node: str) -> bool:
+    """Whether an actor died because its machine did: taken back by its owner, or lost.
+
+    Args:
+        error: What came in place of its answer.
+        node: Where it was; empty = not known.
+    """
+    if not isinstance(error, RayActorError):
+        return False
+    if error.preempted or "its node has died" in str(error):
+        return True
+    return any(each["NodeID"] == node and not each["Alive"] for each in ray.nodes())
 
 
 def _wait(references: list[Any]) -> list[Any]:

@@ -19,6 +19,10 @@ class Job:
     samples: tuple[str, ...]
     quarantine: frozenset[str] = field(default_factory=frozenset)
 
+    @property
+    def num_samples(self):
+        return len(self.samples)
+
     def without(self, sample_id):
         return replace(self, quarantine=self.quarantine | {sample_id})
 
