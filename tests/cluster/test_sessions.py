@@ -21,6 +21,7 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 class Nap:
     shard_id: str
     seconds: float
+    num_samples: int = 1
     quarantine: frozenset[str] = frozenset()
 
     def without(self, sample_id):
