@@ -73,6 +73,13 @@ def main() -> None:
 @click.option("--keep", metavar="LIST", help="Also write masks,crops,latents per face.")
 @click.option("--shard-size", type=int, help="Photos per shard.  [default: 256]")
 @click.option("--workers", type=int, help="Actors.  [default: one per processor, at most 8]")
+@click.option("--min-workers", type=int, help="Kept while there is less work for them.  [default: all]")
+@click.option(
+    "--face-workers",
+    type=int,
+    help="Actors that only find faces, for those that edit.  [default: none, or, "
+    "with GPUs, as many as keep these busy]",
+)
 @click.option("--gpus-per-worker", type=float, help="GPUs of each actor; 0.5 lets two share one.  [default: 0]")
 @click.option("--microbatch", type=int, help="Faces for each call of the model.  [default: 1 on a CPU, 16 on a GPU]")
 @click.option(

@@ -1,11 +1,11 @@
 """From a request to settings: everything that can be refused is refused here, before anything is written."""
 
 import logging
-import os
 
 from flows.request import AugmentRequest
 from oodinv.bundles.bundle import find_bundle
 from oodinv.bundles.safe_range import warn_beyond_safe_range
+from oodinv.cluster.crews import Actors
 from oodinv.edits import EditError, parse_edit
 from oodinv.engine.settings import RunSettings, edit_product, faces_product
 from oodinv.faces import load_detector
@@ -92,6 +92,11 @@ def _check_photos(source: str, access: Access) -> None:
         )
 
 
-def num_workers(request: AugmentRequest) -> int:
-    """Actors to start."""
-    return request.workers or min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+def actors_for(request: AugmentRequest) -> Actors:
+    """Actors that a request asks for."""
+    return Actors(
+        workers=request.workers,
+        min_workers=request.min_workers,
+        face_workers=request.face_workers,
+        gpus_per_worker=request.gpus_per_worker,
+    )

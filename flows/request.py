@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from oodinv.edits import expand_edits
 from oodinv.edits.sweep import MOST_PRODUCTS
@@ -58,6 +58,19 @@ class AugmentRequest(BaseModel):
         ge=1,
         le=1_000,
         description="Actors; empty = one per processor of the cluster, or of this machine (at most 8)",
+    )
+    min_workers: int | None = Field(
+        default=None,
+        ge=0,
+        le=1_000,
+        description="Actors that are kept even while there is less work; empty = all, until the run's end",
+    )
+    face_workers: int | None = Field(
+        default=None,
+        ge=0,
+        le=1_000,
+        description="Actors on processors that find faces for those that edit; 0 = every actor does both; empty = with "
+        "GPUs as many as keep these busy, else 0",
     )
     max_failed_share: float = Field(
         default=0.05, ge=0, le=1, description="A larger share of failed photos ends the run as failed, after its report"
@@ -119,3 +132,9 @@ class AugmentRequest(BaseModel):
     @classmethod
     def _keep_is_a_set(cls, keep: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted(set(keep)))
+
+    @model_validator(mode="after")
+    def _fewest_and_most_workers_agree(self) -> "AugmentRequest":
+        if self.min_workers is not None and self.workers is not None and self.min_workers > self.workers:
+            raise ValueError(f"min_workers {self.min_workers} is more than workers {self.workers}: at most as many")
+        return self

@@ -1,19 +1,27 @@
-"""All shards that lack something, wave by wave, on actors that stay warm between waves."""
+"""All shards that lack something, as one stream through the actors; a wave is what the UI shows of it at a time."""
 
+import logging
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from flows.prepare import num_workers
+from prefect.exceptions import TerminationSignal
+
+from flows.prepare import actors_for
 from flows.request import AugmentRequest
 from oodinv.cluster.shard_pool import ShardPool
+from oodinv.engine.receipt import Receipt
 from oodinv.engine.settings import RunSettings
-from oodinv.engine.worker import Receipt
 from oodinv.report.cost import Usage
 from oodinv.report.spans import merge
 from tasks.plan import Plan
 from tasks.progress import Progress
 from tasks.run_wave import Wave, run_wave
+
+logger = logging.getLogger("oodinv.run")
+
+DRAIN_S = 20.0
+"""A run that is told to end has half a minute by the habit of Kubernetes and of Prefect; what is left ends Ray."""
 
 
 @dataclass
@@ -59,29 +67,26 @@ class Totals:
 
 
 def run_waves(request: AugmentRequest, settings: RunSettings, work: Plan) -> Totals:
-    """Work through a plan; what is done is in the ledger, what it came to is returned."""
+    """Work through a plan; what is done is in the ledger, what it came to is returned.
+
+    When the run is told to end, shards under way are let end for `DRAIN_S`, and are committed; nothing is begun.
+    """
     totals = Totals()
     if not work.to_do:
         return totals
-    pool = ShardPool(
-        settings,
-        num_workers(request),
-        most=work.num_shards,
-        workers_given=request.workers is not None,
-        gpus_per_worker=request.gpus_per_worker,
-    )
+    pool = ShardPool(settings, actors_for(request), work.to_do, work.job)
     progress = Progress(work.num_samples)
+    waves = math.ceil(work.num_shards / request.wave_shards)
     try:
-        for number, shards in enumerate(_chunks(work.to_do, request.wave_shards), start=1):
-            wave = Wave(number=number, jobs=[work.job(shard) for shard in shards])
+        for number in range(1, waves + 1):
+            size = min(request.wave_shards, work.num_shards - (number - 1) * request.wave_shards)
+            wave = Wave(number=number, of=waves, size=size)
             run_wave(wave, pool, settings.target, progress)
             totals.add(wave, pool.size)
+    except TerminationSignal:
+        logger.warning("told to end: nothing more is begun, %d shards under way were finished", pool.drain(DRAIN_S))
+        raise
     finally:
         pool.close()
         progress.close()
     return totals
-
-
-def _chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -1,20 +1,19 @@
-"""One wave: a bounded number of shards through the pool, one task run in the UI."""
+"""One wave: so many shards of the stream as one task run in the UI; nothing waits at its end."""
 
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from oodinv.cluster.pool import Done
+from oodinv.cluster.job import Done
 from oodinv.cluster.pulse import ClusterLost
 from oodinv.cluster.shard_pool import ShardPool
-from oodinv.engine.settings import ShardJob
-from oodinv.engine.worker import Receipt
+from oodinv.engine.receipt import Receipt, join_receipts
 from oodinv.report.spans import merge
 from oodinv.report.wave_report import WaveFacts, products_table, stages_table
 from oodinv.text import one_line
@@ -28,10 +27,15 @@ _SHOWN_ERRORS = 20
 
 @dataclass(kw_only=True)
 class Wave:
-    """Shards, and what became of them; grows while the wave runs, so that another try goes on where it was."""
+    """Shards that end one after the other; grows while the wave runs, so that another try goes on where it was."""
 
     number: int
-    jobs: Sequence[ShardJob]
+    of: int
+    """Waves of the run."""
+    size: int
+    """Shards."""
+    photos: int = 0
+    """In shards that were done."""
     receipts: list[Receipt] = field(default_factory=list)
     given_up: dict[str, str] = field(default_factory=dict)
     """Shards without result, and the last error."""
@@ -40,20 +44,14 @@ class Wave:
     seconds: float = 0.0
 
     @property
-    def names(self) -> str:
-        """First and last shard."""
-        first, last = self.jobs[0].shard_id, self.jobs[-1].shard_id
-        return first if first == last else f"{first} … {last}"
+    def name(self) -> str:
+        """For people."""
+        return f"wave {self.number} of {self.of}"
 
     @property
-    def photos(self) -> int:
-        """In shards that were done."""
-        return sum(job.num_samples for job in self.jobs if job.shard_id not in self.given_up)
-
-    def to_do(self) -> list[ShardJob]:
-        """Jobs that have not ended."""
-        ended = {receipt.shard_id for receipt in self.receipts} | self.given_up.keys()
-        return [job for job in self.jobs if job.shard_id not in ended]
+    def left(self) -> int:
+        """Shards that have not ended."""
+        return self.size - len(self.receipts) - len(self.given_up)
 
     def facts(self) -> WaveFacts:
         """For people."""
@@ -89,7 +87,7 @@ def _cluster_was_lost(task: object, task_run: object, state: object) -> bool:
 
 @task(
     name="run-wave",
-    task_run_name="wave {wave.number}: {wave.names}",
+    task_run_name="{wave.name}",
     retries=2,
     retry_delay_seconds=[2, 20],
     retry_condition_fn=_cluster_was_lost,
@@ -97,23 +95,23 @@ def _cluster_was_lost(task: object, task_run: object, state: object) -> bool:
     persist_result=False,
 )
 def run_wave(wave: Wave, pool: ShardPool, target: str, on_progress: Callable[[int], None]) -> None:
-    """Work through the wave's shards; what they came to stands in `wave`, in tables and in an event.
+    """Wait for the wave's shards to end; what they came to stands in `wave`, in tables and in an event.
 
     Only a lost cluster is tried again: the shards that had not ended, on a new session.
 
     Args:
-        wave: What to do.
-        pool: Where it is done.
+        wave: How many.
+        pool: Where they are done.
         target: The dataset, for the event.
         on_progress: Called with the number of photos just finished.
     """
     begin = time.monotonic()
     try:
-        for done in pool.run(wave.to_do()):
+        for done in pool.take(wave.left):
             _note(wave, done)
             on_progress(done.job.num_samples)
     except ClusterLost as lost:
-        logger.warning("%s; %d shards of this wave are to do again", lost, len(wave.to_do()))
+        logger.warning("%s; what was under way is begun again, %d shards of this wave are left", lost, wave.left)
         raise
     finally:
         wave.seconds += time.monotonic() - begin
@@ -121,12 +119,13 @@ def run_wave(wave: Wave, pool: ShardPool, target: str, on_progress: Callable[[in
 
 
 def _note(wave: Wave, done: Done) -> None:
-    if done.receipt is None:
-        wave.given_up[done.job.shard_id] = done.error or "unknown"
+    if done.error is not None:
+        wave.given_up[done.job.shard_id] = done.error
         logger.error("shard %s given up after %d attempts: %s", done.job.shard_id, done.attempts, done.error)
         return
-    wave.receipts.append(done.receipt)
-    wave.nodes.add(done.node)
+    wave.receipts.append(join_receipts(done.receipts))
+    wave.photos += done.job.num_samples
+    wave.nodes |= done.nodes
     if done.attempts > 1 or done.job.quarantine:
         logger.warning(
             "shard %s needed %d attempts, %d photos quarantined",
@@ -154,7 +153,7 @@ def _tell(wave: Wave, target: str) -> None:
         )  # fmt: skip
     if len(failed) > _SHOWN_ERRORS:
         logger.warning("… and more; the run report lists them")
-    title = f"Wave {wave.number}: {wave.names}"
+    title = wave.name.capitalize()
     if worth_asking():
         with shown("the wave's tables"):
             create_table_artifact(products_table(facts), key="oodinv-wave", description=title)

@@ -18,6 +18,7 @@ from oodinv.store import DEFAULT_ACCESS, Access
 Output = Literal["photo", "crop"]
 Format = Literal["jpeg", "png", "webp"]
 Keep = Literal["masks", "crops", "latents"]
+Part = Literal["all", "faces", "edits"]
 
 FACES_CROP = 1024
 """Crop size that `crop_transform` in faces rows refers to: FFHQ's own."""
@@ -85,11 +86,38 @@ class ShardJob:
     """Samples to do again in products that are committed; done before what is missing, which may be made of them."""
     one_by_one: bool = False
     """One sample is finished before the next is begun, so that whatever goes wrong has a name."""
+    part: Part = "all"
+    """Of the products, those that are made: a worker on a processor finds faces, one on a GPU edits them."""
+    edits_follow: bool = False
+    """Another worker goes on with the edits."""
+
+    @property
+    def role(self) -> str:
+        """Which workers do it."""
+        return self.part
 
     @property
     def num_samples(self) -> int:
         """Samples that are touched."""
         return len(self.samples) if self.missing else len(self.repaired().samples)
+
+    def products(self, faces: str) -> tuple[str, ...]:
+        """What it makes of what is missing, given the name of the faces product."""
+        of_part = {"all": (True, False), "faces": (True,), "edits": (False,)}[self.part]
+        return tuple(name for name in self.missing if (name == faces) in of_part)
+
+    def split(self, faces: str) -> "ShardJob":
+        """The same work by two workers, one after the other; by one where there is only one part."""
+        names = {*self.missing, *({} if self.repair is None else self.repair.generations)}
+        if faces not in names:
+            return replace(self, part="edits")
+        return replace(self, part="faces", edits_follow=names != {faces})
+
+    def then(self) -> "ShardJob | None":
+        """What is to be done next, by another worker."""
+        if not self.edits_follow:
+            return None
+        return replace(self, part="edits", edits_follow=False, one_by_one=False)
 
     def generation(self, product: str) -> int:
         """Of the commit that a product gets."""

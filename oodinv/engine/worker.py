@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from oodinv.engine.edit_stage import EditStage
 from oodinv.engine.faces_stage import Row, face_rows
 from oodinv.engine.fetch import PhotoReader
 from oodinv.engine.microbatch import Microbatch, default_microbatch
+from oodinv.engine.receipt import MAX_EXAMPLES, Receipt, RowError
 from oodinv.engine.settings import RunSettings, ShardJob
 from oodinv.engine.timers import Timers
 from oodinv.engine.upload import Upload
@@ -26,48 +27,7 @@ from oodinv.ledger.commit import Commit, CommitId, FacesCommit, publish, read_co
 from oodinv.ledger.inventory import Shard
 from oodinv.ledger.live import read_shard
 from oodinv.ledger.part import read_part, write_part
-from oodinv.report.spans import Spans
 from oodinv.store import open_source, open_store
-
-MAX_EXAMPLES = 20
-"""A receipt stays small however bad a shard is."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowError:
-    """A row that is not ok, for people to read."""
-
-    src_key: str
-    status: str
-    error_class: str
-    error_message: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Receipt:
-    """What a worker tells about a shard; small, no pixels."""
-
-    shard_id: str
-    outcomes: Mapping[str, str]
-    """Per product: `done`, `already-mine`, or `lost` to another attempt."""
-    samples: Mapping[str, Mapping[str, int]]
-    """Per product: samples by status."""
-    timers: Mapping[str, float]
-    """Seconds by stage."""
-    spans: Mapping[str, Spans]
-    """How long the steps of each stage took."""
-    busy_s: float
-    """Seconds from the job's begin to its end."""
-    objects: int
-    """Objects published, commits included."""
-    bytes: int
-    """Their size."""
-    requests: Mapping[str, int]
-    """Requests a provider bills, by kind."""
-    errors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Per product: rows by error class."""
-    examples: tuple[RowError, ...] = ()
-    """Some of them, at most `MAX_EXAMPLES`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,14 +123,15 @@ class ShardWorker:
         readers = None if job.one_by_one else self._readers
         reader = PhotoReader(self._source, shared_decoders(self._hands.decoders), timers, here, readers)
         outcomes: dict[str, str] = {}
-        if faces in job.missing:
+        to_make = job.products(faces)
+        if faces in to_make:
             with timers("load"):
                 detector = self._detector
             upload = Upload(self._target, faces, job.shard_id)
             rows = face_rows(job, reader, detector, timers)
             here.nowhere()
             outcomes[faces] = self._publish(upload, faces, job, rows, timers, None)
-        wanted = [product.name for product in self._settings.products if product.name in job.missing]
+        wanted = [product.name for product in self._settings.products if product.name in to_make]
         if wanted:
             # Read back from the ledger: whoever published the faces, all edits are made from the same rows.
             faces_rows, faces_commit = self._committed_faces(shard)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 import pytest
 import ray.cloudpickle
 
-from oodinv.cluster.pool import Fatal, Pool, PoolSettings
+from oodinv.cluster.crew import CrewSettings
+from oodinv.cluster.job import Fatal
+from oodinv.cluster.pool import Patience, Pool
 from oodinv.cluster.session import ray_session
 
 # Actors cannot import a test module: its classes travel by value.
@@ -15,6 +17,7 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 @dataclass(frozen=True)
 class Job:
+    role = "all"
     shard_id: str
     samples: tuple[str, ...]
     quarantine: frozenset[str] = field(default_factory=frozenset)
@@ -25,6 +28,9 @@ class Job:
 
     def without(self, sample_id):
         return replace(self, quarantine=self.quarantine | {sample_id})
+
+    def then(self):
+        return None
 
     def with_care(self):
         return self
@@ -66,7 +72,7 @@ def cluster():
 
 def run(folder, jobs, **settings):
     path = str(folder)
-    pool = Pool(lambda: Worker(path), PoolSettings(size=2, **settings))
+    pool = Pool([CrewSettings(make_worker=lambda: Worker(path), most=2)], Patience(**settings))
     try:
         return {done.job.shard_id: done for done in pool.run(jobs)}, pool.replaced
     finally:
@@ -76,35 +82,35 @@ def run(folder, jobs, **settings):
 def test_every_job_ends_once_and_nothing_is_replaced(cluster, tmp_path):
     jobs = [Job(f"s{n}", (f"a-{n}", f"b-{n}")) for n in range(7)]
     done, replaced = run(tmp_path, jobs)
-    assert {name: d.receipt for name, d in done.items()} == {f"s{n}": (f"s{n}", 2, []) for n in range(7)}
+    assert {name: d.receipts[0] for name, d in done.items()} == {f"s{n}": (f"s{n}", 2, []) for n in range(7)}
     assert replaced == 0
 
 
 def test_a_dead_actor_is_replaced_and_its_job_done_again(cluster, tmp_path):
     done, replaced = run(tmp_path, [Job("s0", ("a", "once-1", "b")), Job("s1", ("c",))])
-    assert done["s0"].receipt == ("s0", 3, []) and done["s0"].attempts == 2
-    assert done["s1"].receipt == ("s1", 1, [])
+    assert done["s0"].receipts == (("s0", 3, []),) and done["s0"].attempts == 2
+    assert done["s1"].receipts == (("s1", 1, []),)
     assert replaced == 1
 
 
 def test_a_sample_that_kills_twice_is_quarantined_and_the_others_are_done(cluster, tmp_path):
     done, _ = run(tmp_path, [Job("s0", ("a", "poison-1", "b", "poison-2"))])
-    assert done["s0"].receipt == ("s0", 4, ["poison-1", "poison-2"])
+    assert done["s0"].receipts == (("s0", 4, ["poison-1", "poison-2"]),)
 
 
 def test_a_hanging_sample_meets_its_deadline(cluster, tmp_path):
     done, _ = run(tmp_path, [Job("s0", ("a", "hang-1"))], sample_deadline_s=6.0)
-    assert done["s0"].receipt == ("s0", 2, ["hang-1"])
+    assert done["s0"].receipts == (("s0", 2, ["hang-1"]),)
 
 
 def test_a_job_that_fails_before_any_sample_is_given_up_after_its_attempts(cluster, tmp_path):
     def broken():
         raise OSError("no such bundle")
 
-    pool = Pool(broken, PoolSettings(size=1, max_attempts=2))
+    pool = Pool([CrewSettings(make_worker=broken, most=1)], Patience(max_attempts=2))
     (done,) = pool.run([Job("s0", ("a",))])
     pool.close()
-    assert done.receipt is None and done.attempts == 2
+    assert done.receipts == () and done.attempts == 2
     assert "no such bundle" in done.error
 
 

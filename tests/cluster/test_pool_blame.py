@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 import ray.cloudpickle
 
-from oodinv.cluster.pool import Pool, PoolSettings
+from oodinv.cluster.crew import CrewSettings
+from oodinv.cluster.pool import Patience, Pool
 from oodinv.cluster.session import ray_session
 
 # Actors cannot import a test module: its classes travel by value.
@@ -16,6 +17,7 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 @dataclass(frozen=True)
 class Job:
+    role = "all"
     shard_id: str
     samples: tuple[str, ...]
     quarantine: frozenset[str] = field(default_factory=frozenset)
@@ -26,6 +28,9 @@ class Job:
 
     def without(self, sample_id):
         return replace(self, quarantine=self.quarantine | {sample_id})
+
+    def then(self):
+        return None
 
     def with_care(self):
         return self
@@ -53,18 +58,21 @@ def cluster():
 
 @pytest.mark.parametrize(("says_so", "blamed"), [(True, frozenset()), (False, frozenset({"b"}))])
 def test_a_shard_that_cannot_be_published_is_given_up(cluster, says_so, blamed):
-    pool = Pool(lambda: FailsAtPublishing(says_so), PoolSettings(size=1, max_attempts=2))
+    pool = Pool([CrewSettings(make_worker=lambda: FailsAtPublishing(says_so), most=1)], Patience(max_attempts=2))
     try:
         (done,) = pool.run([Job("s0", ("a", "b"))])
     finally:
         pool.close()
-    assert done.receipt is None and "rows are not valid" in done.error
+    assert done.receipts == () and "rows are not valid" in done.error
     assert done.job.quarantine == blamed  # and no sample is put there twice, which would never end
 
 
 @dataclass(frozen=True)
 class CarefulJob(Job):
     one_by_one: bool = False
+
+    def then(self):
+        return None
 
     def with_care(self):
         return replace(self, one_by_one=True)
@@ -83,13 +91,13 @@ class WorksInBatches:
 
 
 def test_a_death_in_a_batch_costs_one_attempt_more_and_no_innocent_sample(cluster):
-    pool = Pool(WorksInBatches, PoolSettings(size=1))
+    pool = Pool([CrewSettings(make_worker=WorksInBatches, most=1)])
     try:
         jobs = [CarefulJob("s0", ("a", "poison-1", "b", "poison-2", "c")), CarefulJob("s1", ("d", "e"))]
         done = {each.job.shard_id: each for each in pool.run(jobs)}
     finally:
         pool.close()
     assert done["s0"].job.quarantine == {"poison-1", "poison-2"}
-    assert done["s0"].receipt == (["a", "b", "c"], True)
-    assert done["s1"].receipt == (["d", "e"], False)
+    assert done["s0"].receipts == ((["a", "b", "c"], True),)
+    assert done["s1"].receipts == ((["d", "e"], False),)
     assert pool.replaced == 1 + 2 + 2  # once nobody was to blame; then twice for each of the two

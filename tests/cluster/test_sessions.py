@@ -9,7 +9,9 @@ import ray
 import ray.cloudpickle
 from processes import descendants, kill_child, listening
 
-from oodinv.cluster.pool import Fatal, Pool, PoolSettings
+from oodinv.cluster.crew import CrewSettings
+from oodinv.cluster.job import Fatal
+from oodinv.cluster.pool import Patience, Pool
 from oodinv.cluster.pulse import ClusterLost
 from oodinv.cluster.session import ClusterUnavailable, cluster_address, ray_session
 
@@ -19,6 +21,7 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 @dataclass(frozen=True)
 class Nap:
+    role = "all"
     shard_id: str
     seconds: float
     num_samples: int = 1
@@ -26,6 +29,9 @@ class Nap:
 
     def without(self, sample_id):
         raise AssertionError("nobody is to blame")
+
+    def then(self):
+        return None
 
     def with_care(self):
         return self
@@ -55,24 +61,24 @@ def kill_soon(process, seconds=2.0):
 def test_a_lost_ray_is_told_in_time_and_the_work_goes_on_with_a_new_one(process):
     done = []
     with ray_session(1):
-        pool = Pool(Napper, PoolSettings(size=1))
+        pool = Pool([CrewSettings(make_worker=Napper, most=1)])
         thread = kill_soon(process)
         begin = time.monotonic()
         with pytest.raises(ClusterLost):
-            done += [d.receipt for d in pool.run([Nap("short", 0.1), Nap("long", 300.0)])]
+            done += [d.receipts[0] for d in pool.run([Nap("short", 0.1), Nap("long", 300.0)])]
         thread.join()
         # Before Ray ends this very process, which it does after 60 s without its head.
         assert time.monotonic() - begin < 45
         pool.close()
     with ray_session(1):
-        pool = Pool(Napper, PoolSettings(size=1))
-        assert [d.receipt for d in pool.run([Nap("again", 0.1)])] == ["again"]
+        pool = Pool([CrewSettings(make_worker=Napper, most=1)])
+        assert [d.receipts[0] for d in pool.run([Nap("again", 0.1)])] == ["again"]
         pool.close()
 
 
 def test_an_actor_without_a_place_ends_the_run_with_what_to_do():
     with ray_session(1):
-        pool = Pool(Napper, PoolSettings(size=1, num_gpus=4.0, start_deadline_s=1.0))
+        pool = Pool([CrewSettings(make_worker=Napper, most=1, num_gpus=4.0)], Patience(start_deadline_s=1.0))
         with pytest.raises(Fatal, match=r"no room for an actor of 1 CPUs and 4 GPUs within 1 s. Add nodes, or ask"):
             list(pool.run([Nap("a", 0.1)]))
         pool.close()
@@ -104,8 +110,8 @@ def test_a_cluster_that_is_not_there_is_refused_with_what_to_check(monkeypatch):
 
 def test_a_private_ray_listens_on_loopback_only_and_asks_for_a_token():
     with ray_session(1):
-        pool = Pool(Napper, PoolSettings(size=1))
-        assert [d.receipt for d in pool.run([Nap("a", 0.0)])] == ["a"]
+        pool = Pool([CrewSettings(make_worker=Napper, most=1)])
+        assert [d.receipts[0] for d in pool.run([Nap("a", 0.0)])] == ["a"]
         assert listening(descendants(os.getpid())) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
         assert listening(descendants(os.getpid()))
         assert os.environ["RAY_AUTH_MODE"] == "token" and len(os.environ["RAY_AUTH_TOKEN"]) == 64

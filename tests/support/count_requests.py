@@ -9,6 +9,7 @@ import re
 import sys
 import time
 from collections import Counter
+from itertools import islice
 
 import httpx
 
@@ -47,19 +48,19 @@ class StubPool:
 
     size, cluster = 1, None
 
-    def __init__(self, settings, workers, **_):
-        self._settings = settings
+    def __init__(self, settings, actors, shards, job_of):
+        self._settings, self._jobs = settings, map(job_of, shards)
 
-    def run(self, jobs):
+    def take(self, count):
         from tiny_run import do_faces
 
-        from oodinv.cluster.pool import Done
-        from oodinv.engine.worker import Receipt
+        from oodinv.cluster.job import Done
+        from oodinv.engine.receipt import Receipt
         from oodinv.ledger import Shard
         from oodinv.store import open_source, open_store
 
         source, target = open_source(self._settings.source), open_store(self._settings.target)
-        for job in jobs:
+        for job in islice(self._jobs, count):
             begin = time.monotonic()
             shard = Shard(shard_id=job.shard_id, samples=job.samples)
             do_faces(source, target, shard, self._settings.faces.definition)
@@ -75,7 +76,7 @@ class StubPool:
                 requests={},
                 errors={self._settings.faces.name: {"no-face": len(job.samples)}},
             )
-            yield Done(job=job, receipt=receipt, attempts=1, node="here")
+            yield Done(job=job, receipts=(receipt,), attempts=1, nodes=frozenset({"here"}))
 
     def close(self):
         """Nothing to close."""

@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from oodinv.bundles.bundle import find_bundle
 from oodinv.edits import parse_edit
+from oodinv.engine.receipt import Receipt
 from oodinv.engine.settings import Product, RunSettings, ShardJob, edit_product, faces_product
-from oodinv.engine.worker import Receipt, ShardWorker
+from oodinv.engine.worker import ShardWorker
 from oodinv.faces import Face, FaceDetector, load_detector
 from oodinv.ledger import missing_work, plan_inventory, publish_snapshot, read_snapshot, register_product
 from oodinv.ledger.retry import open_repairs

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 import ray
 import ray.cloudpickle
 
-from oodinv.cluster.pool import Pool, PoolSettings
+from oodinv.cluster.crew import CrewSettings
+from oodinv.cluster.pool import Patience, Pool
 from oodinv.cluster.session import ray_session
 
 # Actors cannot import this module: its classes travel by value.
@@ -20,6 +21,7 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 class Job:
     """Of one sample."""
 
+    role = "all"
     shard_id: str
     quarantine: frozenset[str] = field(default_factory=frozenset)
     careful: bool = False
@@ -27,6 +29,9 @@ class Job:
 
     def without(self, sample_id: str) -> "Job":
         return replace(self, quarantine=self.quarantine | {sample_id})
+
+    def then(self) -> None:
+        return None
 
     def with_care(self) -> "Job":
         return replace(self, careful=True)
@@ -50,12 +55,14 @@ class Waits:
 def main(folder: str, count: int) -> None:
     """As many actors as jobs, one attempt for each job."""
     with ray_session(count):
-        pool = Pool(lambda: Waits(folder), PoolSettings(size=count, max_attempts=1))
+        pool = Pool([CrewSettings(make_worker=lambda: Waits(folder), most=count)], Patience(max_attempts=1))
         try:
             done = list(pool.run([Job(f"s{number}") for number in range(count)]))
         finally:
             pool.close()
-        told = {each.job.shard_id: [each.receipt, each.attempts, each.error] for each in done}
+        told = {
+            each.job.shard_id: [each.receipts[0] if each.receipts else None, each.attempts, each.error] for each in done
+        }
         print(json.dumps({"done": told, "replaced": pool.replaced}))
 
 
