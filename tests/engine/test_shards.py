@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import load as load_arrays
-from shard_runs import make_settings, plan_jobs, products, read_rows, rows_by_photo, run_shards
+from shard_runs import detector, make_settings, plan_jobs, products, read_rows, rows_by_photo, run_shards
 
 from oodinv.engine.previews import COLUMNS, TILE
+from oodinv.engine.receipt import join_receipts
+from oodinv.engine.settings import ShardJob
 from oodinv.engine.sheet import dataset_sheet
 from oodinv.engine.worker import ShardWorker
 from oodinv.imaging.decode import decode_photo
@@ -137,6 +139,38 @@ def test_rows_and_bytes_do_not_depend_on_shards_order_or_worker(
     run_shards(other, shard_size, order=lambda jobs: jobs[::-1], workers=workers)
     here, there = (drop_shards(read_rows(of)) for of in (settings, other))
     assert run_differences(here, there) == []
+
+
+def test_two_workers_one_after_the_other_make_what_one_makes(done, small_photos, tiny_bundle, tmp_path):
+    settings, _ = done
+    other = make_settings(
+        small_photos, tmp_path, tiny_bundle, "age=-1,yaw=+1", "smile=+1.5", keep=("masks", "crops", "latents")
+    )
+    (job,) = plan_jobs(other)
+    first = job.split(other.faces.name)
+    second = first.then()
+    assert (first.role, second.role, second.then()) == ("faces", "edits", None)
+    finder, editor = ShardWorker(other), ShardWorker(other)
+    vars(finder)["_detector"] = detector()
+    vars(finder)["_inverter"] = vars(editor)["_detector"] = None  # neither needs what the other has
+    receipts = [finder.run(first), editor.run(second)]
+    assert [list(receipt.outcomes) for receipt in receipts] == [
+        [other.faces.name],
+        [product.name for product in other.products],
+    ]
+    joined = join_receipts(receipts)
+    assert joined.objects == sum(receipt.objects for receipt in receipts)
+    assert {"detect", "edit"} <= joined.timers.keys()
+    assert joined.timers["publish"] == pytest.approx(sum(receipt.timers["publish"] for receipt in receipts))
+    here, there = (drop_shards(read_rows(of)) for of in (settings, other))
+    assert run_differences(here, there) == []
+
+
+def test_what_has_one_part_is_not_split(done):
+    faces = "faces-1"
+    only_edits, only_faces = (ShardJob(shard_id="1-0", samples=(), missing=(name,)) for name in ("smile-1", faces))
+    assert only_edits.split(faces).role == "edits" and only_edits.split(faces).then() is None
+    assert only_faces.split(faces).role == "faces" and only_faces.split(faces).then() is None
 
 
 def drop_shards(table):

@@ -115,3 +115,30 @@ def test_a_run_killed_as_a_whole_is_finished_by_the_same_command(oodinv, small_p
     undisturbed = make_settings(source, tmp_path / "undisturbed", tiny_bundle, "smile=+1.5", "age=-1")
     run_shards(undisturbed, shard_size=4)
     assert run_differences(read_rows(settings), read_rows(undisturbed)) == []
+
+
+def test_a_run_that_is_told_to_end_commits_the_shards_under_way_and_begins_no_other(
+    oodinv, small_photos, tiny_bundle, tmp_path
+):
+    source = many_photos(small_photos, tmp_path / "photos", 48)
+    settings = make_settings(source, tmp_path / "out", tiny_bundle, "smile=+1.5")
+    (product,) = settings.products
+    # Of two kinds of actors: one finds faces, the other edits.
+    process = oodinv.start(*command_of(settings, shard_size=6, workers=1), "--face-workers", "1")
+    commits = tmp_path / "out" / "products" / product.name / "commits"
+    wait_for(lambda: len(list(commits.glob("*.json"))) >= 1)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    told = re.search(r"told to end: nothing more is begun, (\d) shards under way were finished", output)
+    assert told and int(told[1]) >= 1, output
+    done = len(list(commits.glob("*.json")))
+    assert 1 <= done < 8
+    # Nothing was half done: whatever was written belongs to a commit.
+    assert is_clean(settings).num_orphans == 0
+    again = oodinv(*command_of(settings, shard_size=6, workers=2))
+    assert again.returncode == 0, again.stderr
+    assert f"{8 - done} shards done, {done} were done before" in again.stdout
+    undisturbed = make_settings(source, tmp_path / "undisturbed", tiny_bundle, "smile=+1.5")
+    run_shards(undisturbed, shard_size=6)
+    assert run_differences(read_rows(settings), read_rows(undisturbed)) == []
