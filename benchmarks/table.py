@@ -26,7 +26,7 @@ def results_table(results: Sequence[Result]) -> str:
         row.append(", ".join(f"{rate.timing.peak_memory_bytes / 2**20:.0f}" for rate in both))
         row.append(", ".join(f"{rate.share_of_ceiling:.1%}" for rate in both))
         rows.append(row)
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def parts_table(flops: Flops, results: Sequence[Result]) -> str:
@@ -37,7 +37,7 @@ def parts_table(flops: Flops, results: Sequence[Result]) -> str:
     for name in PARTS:
         row = [name.replace("_", " "), f"{getattr(flops, name) / 1e9:.3f}"]
         rows.append(row + [_part(getattr(result, name)) for result in results])
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _part(found: Rate | Rest | None) -> str:
@@ -51,7 +51,7 @@ def _part(found: Rate | Rest | None) -> str:
 def ceilings_table(ceilings: dict[str, Ceiling]) -> str:
     """The machine's limits."""
     rows = [[dtype, f"{found.flops_per_s / 1e9:.1f}", str(found.side)] for dtype, found in ceilings.items()]
-    return _table(["dtype", "ceiling (GFLOP/s)", "side of the matrices"], rows)
+    return table(["dtype", "ceiling (GFLOP/s)", "side of the matrices"], rows)
 
 
 def engine_table(results: Sequence[EngineResult]) -> str:
@@ -67,15 +67,16 @@ def engine_table(results: Sequence[EngineResult]) -> str:
         ]
         for found in results
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def shapes_table(shapes: dict[str, Any]) -> str:
     """What came out of one forward."""
     rows = [[name, str(each["shape"]), each["dtype"]] for name, each in shapes["tensors"].items()]
-    return _table(["tensor", "shape", "dtype"], rows)
+    return table(["tensor", "shape", "dtype"], rows)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

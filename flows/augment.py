@@ -60,7 +60,7 @@ def _run(request: AugmentRequest) -> RunSummary:
     work = plan(settings, request.shard_size, list_source=request.list_source)
     previews = preview_samples(work.inventory) if request.show_faces else frozenset()
     totals = run_waves(request, replace(settings, previews=previews), work)
-    if totals.given_up and not totals.receipts and not work.shards_before:
+    if totals.given_up and not totals.shards and not work.shards_before:
         raise NothingDone(f"no shard could be done; the first said: {next(iter(totals.given_up.values()))}")
     products = [settings.faces.name, *(product.name for product in settings.products)]
     snapshot = publish_snapshot(settings.target, settings.access, products)
@@ -114,7 +114,7 @@ def _facts(
         bundle=request.bundle,
         num_inputs=snapshot.num_inputs,
         samples={p.name: snapshot.samples.get(p.name, {}) for p in (settings.faces, *settings.products)},
-        shards_done=len(totals.receipts),
+        shards_done=totals.shards,
         shards_before=work.shards_before,
         photos_done=totals.photos,
         photos_before=work.photos_before,
@@ -125,7 +125,7 @@ def _facts(
         nodes=len(totals.nodes),
         usage=totals.usage(),
         prices=request.prices.for_report(),
-        objects=sum(receipt.objects for receipt in totals.receipts),
+        objects=totals.objects,
         failures=bad.listed,
         failure_classes=bad.classes,
         given_up=totals.given_up,

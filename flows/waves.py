@@ -10,10 +10,8 @@ from prefect.exceptions import TerminationSignal
 from flows.prepare import actors_for
 from flows.request import AugmentRequest
 from oodinv.cluster.shard_pool import ShardPool
-from oodinv.engine.receipt import Receipt
 from oodinv.engine.settings import RunSettings
 from oodinv.report.cost import Usage
-from oodinv.report.spans import merge
 from tasks.plan import Plan
 from tasks.progress import Progress
 from tasks.run_wave import Wave, run_wave
@@ -26,11 +24,19 @@ DRAIN_S = 20.0
 
 @dataclass
 class Totals:
-    """What the waves came to."""
+    """What the waves came to: sums, as many however many shards there are."""
 
-    receipts: list[Receipt] = field(default_factory=list)
+    shards: int = 0
+    """That were done."""
     given_up: dict[str, str] = field(default_factory=dict)
     photos: int = 0
+    objects: int = 0
+    bytes: int = 0
+    requests: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    """Of the workers by stage."""
+    steps: dict[str, Counter[int]] = field(default_factory=dict)
+    """How long the steps of each stage took."""
     nodes: set[str] = field(default_factory=set)
     actors: int = 0
     actor_s: float = 0.0
@@ -38,7 +44,14 @@ class Totals:
 
     def add(self, wave: Wave, actors: int) -> None:
         """Take in a wave that has ended."""
-        self.receipts += wave.receipts
+        for receipt in wave.receipts:
+            self.shards += 1
+            self.objects += receipt.objects
+            self.bytes += receipt.bytes
+            self.requests.update(receipt.requests)
+            self.seconds.update(receipt.timers)
+            for stage, spans in receipt.spans.items():
+                self.steps.setdefault(stage, Counter()).update(spans)
         self.given_up |= wave.given_up
         self.photos += wave.photos
         self.nodes |= wave.nodes
@@ -47,23 +60,17 @@ class Totals:
 
     def stages(self) -> dict[str, float]:
         """Seconds of the workers by stage, the longest first."""
-        total: Counter[str] = Counter()
-        for receipt in self.receipts:
-            total.update(receipt.timers)
-        return dict(total.most_common())
+        return dict(self.seconds.most_common())
 
     def spans(self) -> dict[str, Counter[int]]:
-        """How long the steps of each stage took."""
-        return {stage: merge(r.spans.get(stage, {}) for r in self.receipts) for stage in self.stages()}
+        """How long the steps of each stage took, in the order of `stages`."""
+        return {stage: self.steps.get(stage, Counter()) for stage in self.stages()}
 
     def usage(self) -> Usage | None:
         """What was used; None when there was nothing to do."""
-        if not self.receipts:
+        if not self.shards:
             return None
-        requests: Counter[str] = Counter()
-        for receipt in self.receipts:
-            requests.update(receipt.requests)
-        return Usage(actor_s=self.actor_s, requests=requests, bytes=sum(receipt.bytes for receipt in self.receipts))
+        return Usage(actor_s=self.actor_s, requests=self.requests, bytes=self.bytes)
 
 
 def run_waves(request: AugmentRequest, settings: RunSettings, work: Plan) -> Totals:

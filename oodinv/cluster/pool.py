@@ -114,6 +114,11 @@ class Pool:
         return len(self._members)
 
     @property
+    def num_placed(self) -> int:
+        """Actors that have begun to speak."""
+        return len(self._positions())
+
+    @property
     def _members(self) -> list[Member]:
         return [member for crew in self._crews for member in crew.members]
 

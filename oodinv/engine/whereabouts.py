@@ -34,9 +34,10 @@ class Whereabouts:
         """Faces of these samples go through the model together."""
         if self._careful and len(sample_ids) == 1:
             self.at(sample_ids[0])
-        else:
-            # Each call is told, however soon after the last: it may take long, and whoever waits counts from here.
+        elif self._careful:
             self.nowhere()
+        else:
+            self._pulse()
 
     def nowhere(self) -> None:
         """Nothing that goes wrong from here on is a single sample's fault."""
