@@ -1,6 +1,6 @@
 """The edit products of one shard: every face inverted once, then one edit after the other."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -10,9 +10,9 @@ from safetensors.numpy import save as save_tensors
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.engine.faces_stage import Row, about_photo
-from oodinv.engine.fetch import PhotoReader
-from oodinv.engine.group import Group, OpenPhoto, num_ok
+from oodinv.engine.group import Group, OpenPhoto
 from oodinv.engine.group_model import Edited, GroupModel
+from oodinv.engine.looked import Looked
 from oodinv.engine.microbatch import Microbatch
 from oodinv.engine.outcome import NOT_THE_PHOTOS, QUARANTINED, Reason, reason_for
 from oodinv.engine.overlap import Behind
@@ -49,7 +49,6 @@ class EditStage:
     def __init__(
         self,
         settings: RunSettings,
-        reader: PhotoReader,
         inverter: Inverter,
         timers: Timers,
         microbatch: Microbatch,
@@ -59,7 +58,6 @@ class EditStage:
 
         Args:
             settings: What to do.
-            reader: Of the photos.
             inverter: The model.
             timers: Filled.
             microbatch: How many faces, of as many photos, go through the model together. With 1 no photo's bytes
@@ -67,7 +65,7 @@ class EditStage:
             finishers: Threads that compose, encode and write while the model goes on; None = each photo is finished
                 before the next is begun.
         """
-        self._settings, self._reader, self._inverter, self._timers = settings, reader, inverter, timers
+        self._settings, self._inverter, self._timers = settings, inverter, timers
         self._finishers = finishers
         self._microbatch, self._model = microbatch, GroupModel(inverter, timers, microbatch)
         self._provenance = {
@@ -82,7 +80,7 @@ class EditStage:
     def rows(
         self,
         job: ShardJob,
-        faces: Mapping[str, list[Row]],
+        looked: Iterable[Looked],
         uploads: Mapping[str, Upload],
         here: Whereabouts,
     ) -> dict[str, list[Row]]:
@@ -90,7 +88,7 @@ class EditStage:
 
         Args:
             job: The shard.
-            faces: Rows of the faces product by sample, in order of their faces.
+            looked: All its photos, in their order, with their faces.
             uploads: Where each missing product's objects go, by product name.
             here: Told of each sample that is touched.
 
@@ -101,7 +99,7 @@ class EditStage:
         made: _Made = {}
         behind = Behind(self._finishers, most=_MOST_BEHIND)
         try:
-            for group in self._groups(job, faces, products, made, here):
+            for group in self._groups(job, looked, products, made, here):
                 made |= self._edit_group(group, products, uploads, here, behind)
             behind.wait()
         except BaseException:
@@ -115,36 +113,31 @@ class EditStage:
     def _groups(
         self,
         job: ShardJob,
-        faces: Mapping[str, list[Row]],
+        looked: Iterable[Looked],
         products: Sequence[Product],
         made: "_Made",
         here: Whereabouts,
     ) -> Iterator[Group]:
         """The photos with faces, decoded; rows of the others go into `made`. Each group is empty when it comes back."""
         group = Group(most_faces=self._microbatch.size)
-        photos = self._reader.photos(
-            (s for s in job.samples if s.sample_id not in job.quarantine and num_ok(faces[s.sample_id])),
-            lambda sample: _num_bytes(faces[sample.sample_id][0]),
-        )
-        for sample in job.samples:
-            found = faces[sample.sample_id]
+        for one in looked:
+            sample = one.sample
             if sample.sample_id in job.quarantine:
                 made[sample.sample_id] = self._without_faces([about_photo(sample, QUARANTINED)], products)
                 continue
-            if not num_ok(found):
+            if one.photo is None:
                 here.at(sample.sample_id)
-                rows = [self._base(sample, row) for row in found]
+                rows = [self._base(sample, row) for row in one.faces]
                 made[sample.sample_id] = self._without_faces(rows, products)
                 continue
-            if not group.has_room(found):
+            if not group.has_room(one.faces):
                 yield group
                 group = group.emptied(self._microbatch.size)
-            photo = next(photos)
-            if isinstance(photo, Reason):
-                made[sample.sample_id] = self._without_faces([about_photo(sample, photo)], products)
+            if isinstance(one.photo, Reason):
+                made[sample.sample_id] = self._without_faces([about_photo(sample, one.photo)], products)
                 continue
-            group.photos.append(OpenPhoto(sample=sample, photo=photo, faces=found))
-            del photo  # else its pixels would outlive the group
+            group.photos.append(OpenPhoto(sample=sample, photo=one.photo, faces=one.faces, crops=one.crops))
+            del one  # else its pixels would outlive the group
             if group.is_full:
                 yield group
                 group = group.emptied(self._microbatch.size)
@@ -286,8 +279,3 @@ class EditStage:
             "out_bytes": len(data),
             "out_sha256": sha256_hex(data),
         }
-
-
-def _num_bytes(face: Row) -> int:
-    """Of the decoded photo."""
-    return 3 * int(face["photo_width"]) * int(face["photo_height"])

@@ -1,14 +1,13 @@
-"""The faces product of one shard: rows about every face, no pixels."""
+"""The faces product: rows about every face, no pixels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from oodinv.engine.fetch import PhotoReader
-from oodinv.engine.outcome import NO_FACE, NOT_THE_PHOTOS, QUARANTINED, TINY_FACE, Reason, reason_for
-from oodinv.engine.settings import FACES_CROP, ShardJob
+from oodinv.engine.outcome import NO_FACE, NOT_THE_PHOTOS, TINY_FACE, Reason, reason_for
+from oodinv.engine.settings import FACES_CROP
 from oodinv.engine.timers import Timers
 from oodinv.faces.align import crop_transform
 from oodinv.faces.face import Face, FaceDetector, is_too_small
@@ -17,24 +16,16 @@ from oodinv.ledger.inventory import Sample
 Row = dict[str, Any]
 
 
-def face_rows(job: ShardJob, reader: PhotoReader, detector: FaceDetector, timers: Timers) -> list[Row]:
-    """One terminal row per face, or one per photo that has none.
-
-    Rows lack what is the same for the whole part (product, attempt, time).
-    """
-    rows: list[Row] = []
-    photos = reader.photos(sample for sample in job.samples if sample.sample_id not in job.quarantine)
-    for sample in job.samples:
-        if sample.sample_id in job.quarantine:
-            rows.append(about_photo(sample, QUARANTINED))
-        else:
-            rows += _sample_rows(sample, next(photos), detector, timers)
-    return rows
-
-
-def _sample_rows(
+def face_rows(
     sample: Sample, photo: UInt8[np.ndarray, "height width 3"] | Reason, detector: FaceDetector, timers: Timers
 ) -> list[Row]:
+    """One terminal row for each face of a photo, or one about a photo that has none.
+
+    Rows lack what is the same for the whole part (product, attempt, time).
+
+    Raises:
+        MemoryError: See `NOT_THE_PHOTOS`.
+    """
     if isinstance(photo, Reason):
         return [about_photo(sample, photo)]
     try:
@@ -57,6 +48,11 @@ def _sample_rows(
 def about_photo(sample: Sample, reason: Reason) -> Row:
     """The one row of a photo that has no row per face."""
     return sample.row_fields() | {"face_index": -1} | reason.fields()
+
+
+def num_ok(faces: Sequence[Row]) -> int:
+    """Faces that are to be edited."""
+    return sum(face["status"] == "ok" for face in faces)
 
 
 def _face_fields(face: Face) -> Row:

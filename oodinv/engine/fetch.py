@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -22,6 +23,7 @@ _LEAST_RATIO = 12
 """Pixels take about so many times a file's bytes; what is not known before only bounds how much is decoded ahead."""
 
 Photo = UInt8[np.ndarray, "height width 3"]
+R = TypeVar("R")
 
 
 class PhotoReader:
@@ -34,6 +36,7 @@ class PhotoReader:
         timers: Timers,
         here: Whereabouts,
         threads: ThreadPoolExecutor | None,
+        lane: ThreadPoolExecutor | None = None,
     ):
         """Nothing is read.
 
@@ -43,28 +46,41 @@ class PhotoReader:
             timers: Filled.
             here: Told of each photo.
             threads: None = each photo is read when it is wanted.
+            lane: One thread for what is to be done with one photo at a time.
         """
         self._source, self._decoders, self._timers, self._here = source, decoders, timers, here
-        self._threads = threads
+        self._threads, self._lane = threads, lane
 
-    def photos(
-        self, samples: Iterable[Sample], size_of: Callable[[Sample], int] | None = None
-    ) -> Iterator[Photo | Reason]:
-        """The photos in the order of the samples, each upright, or why it cannot be read.
+    def each(
+        self,
+        samples: Iterable[Sample],
+        then: Callable[[Sample, Photo | Reason], R],
+        *,
+        one_at_a_time: bool = False,
+        size_of: Callable[[Sample], int] | None = None,
+    ) -> Iterator[R]:
+        """What is made of each photo, upright, or of why it cannot be read; in the order of the samples.
 
         Args:
             samples: Which.
-            size_of: Bytes of its pixels, where they are known; None = they are estimated.
+            then: Called ahead of whoever asks for what it makes, on other threads.
+            one_at_a_time: It is never called twice at once.
+            size_of: Bytes of a photo's pixels, where they are known; None = they are estimated.
 
         Raises:
             StoreError, MemoryError: See `NOT_THE_PHOTOS`.
         """
-        ahead: Ahead[Sample, Photo | Reason] = Ahead(self._threads, most=_MOST_AHEAD, size_of=size_of or _estimate)
-        for sample, photo in ahead(self._read, samples):
+        ahead: Ahead[Sample, R] = Ahead(
+            self._threads,
+            most=_MOST_AHEAD,
+            size_of=size_of or _estimate,
+            lane=self._lane if one_at_a_time else None,
+        )
+        for sample, made in ahead.then(self._read, then, samples):
             if self._threads is not None:
                 self._here.at(sample.sample_id)
-            yield photo
-            del photo
+            yield made
+            del made
 
     def _read(self, sample: Sample) -> Photo | Reason:
         if self._threads is None:

@@ -7,7 +7,9 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import UInt8
 
-from oodinv.engine.faces_stage import Row
+from oodinv.engine.faces_stage import Row, num_ok
+from oodinv.engine.outcome import Reason
+from oodinv.engine.photo import FaceCrop
 from oodinv.ledger.inventory import Sample
 
 T = TypeVar("T")
@@ -24,6 +26,8 @@ class OpenPhoto:
     photo: UInt8[np.ndarray, "height width 3"] = field(repr=False)
     faces: Sequence[Row] = field(repr=False)
     """Its rows of the faces product, in order; at least one is ok."""
+    crops: Sequence[FaceCrop | Reason | None] = field(repr=False, default=())
+    """Of its faces, see `Looked.crops`."""
 
 
 @dataclass
@@ -67,8 +71,3 @@ class Group:
     @property
     def _bytes(self) -> int:
         return sum(opened.photo.nbytes for opened in self.photos)
-
-
-def num_ok(faces: Sequence[Row]) -> int:
-    """Faces that are to be edited."""
-    return sum(face["status"] == "ok" for face in faces)

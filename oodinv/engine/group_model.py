@@ -9,10 +9,10 @@ from jaxtyping import UInt8
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.engine.faces_stage import Row, face_of
-from oodinv.engine.group import Group
+from oodinv.engine.group import Group, OpenPhoto
 from oodinv.engine.microbatch import Microbatch
 from oodinv.engine.outcome import Reason
-from oodinv.engine.photo import InvertedFace, cut_face, edit_faces, invert_faces
+from oodinv.engine.photo import FaceCrop, InvertedFace, cut_face, edit_faces, invert_faces
 from oodinv.engine.settings import Product
 from oodinv.engine.timers import Timers
 from oodinv.engine.together import together
@@ -39,6 +39,30 @@ Inverted = InvertedFace | Reason | None
 """Of one row of the faces product: None where that gave the face up already, a reason where it failed since."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Face:
+    """One that is to be inverted."""
+
+    photo: UInt8[np.ndarray, "height width 3"] = field(repr=False)
+    row: Row = field(repr=False)
+    crop: FaceCrop | None = field(repr=False)
+    """None in a photo with many: it is cut when it is its turn."""
+
+    def cut(self, crop_size: int) -> FaceCrop:
+        return self.crop or cut_face(self.photo, crop_transform(face_of(self.row), crop_size), crop_size)
+
+
+def _to_invert(opened: OpenPhoto) -> list[_Face | Reason | None]:
+    """One for each row."""
+    faces: list[_Face | Reason | None] = []
+    for row, crop in zip(opened.faces, opened.crops or [None] * len(opened.faces), strict=True):
+        if row["status"] != "ok" or isinstance(crop, Reason):
+            faces.append(crop if isinstance(crop, Reason) else None)
+        else:
+            faces.append(_Face(photo=opened.photo, row=row, crop=crop))
+    return faces
+
+
 class GroupModel:
     """Inverts and edits the faces of groups, as many in one call as the microbatch says."""
 
@@ -56,16 +80,13 @@ class GroupModel:
         """The faces of each photo, in the order of its rows."""
         size = self._inverter.resolution
 
-        def call(found: Sequence[tuple[UInt8[np.ndarray, "_ _ 3"], Row]]) -> list[InvertedFace]:
+        def call(faces: Sequence[_Face]) -> list[InvertedFace]:
             here.among(group.sample_ids)
             with self._timers("invert"):
-                crops = [cut_face(photo, crop_transform(face_of(row), size), size) for photo, row in found]
-                faces = invert_faces(self._inverter, crops)
-            return [face.without_guides() for face in faces] if crowded else faces
+                made = invert_faces(self._inverter, [face.cut(size) for face in faces])
+            return [face.without_guides() for face in made] if crowded else made
 
-        found = [
-            (opened.photo, row) if row["status"] == "ok" else None for opened in group.photos for row in opened.faces
-        ]
+        found = [face for opened in group.photos for face in _to_invert(opened)]
         crowded = sum(face is not None for face in found) > MAX_GUIDED
         return group.by_photo(together(call, found, self._microbatch, "invert"))
 

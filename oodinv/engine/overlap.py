@@ -7,9 +7,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+S = TypeVar("S")
 R = TypeVar("R")
 
 MOST_BYTES = 256 * 2**20
@@ -26,6 +28,7 @@ class Ahead(Generic[T, R]):
         most: int,
         size_of: Callable[[T], int],
         most_bytes: int = MOST_BYTES,
+        lane: ThreadPoolExecutor | None = None,
     ):
         """Nothing is begun.
 
@@ -34,20 +37,26 @@ class Ahead(Generic[T, R]):
             most: Items that may wait.
             size_of: Bytes that an item's result will take, as far as can be known before.
             most_bytes: Of all that wait together.
+            lane: One thread that goes on with each item, in their order; None = those of `threads` do.
         """
         self._threads, self._most, self._size_of, self._most_bytes = threads, most, size_of, most_bytes
+        self._lane = lane
 
     def __call__(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
-        """Each item with its result, in the order of the items.
+        """Each item with its result, in the order of the items; raises as `then`."""
+        return self.then(work, lambda _, made: made, items)
+
+    def then(self, work: Callable[[T], S], then: Callable[[T, S], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
+        """Each item with what `then` makes of it and of what `work` made, in the order of the items.
 
         Raises:
-            Exception: What `work` raised for an item, when that is asked for; what was begun beyond it is let end.
+            Exception: What either raised for an item, when that is asked for; what was begun beyond it is let end.
         """
         if self._threads is None:
             for item in items:
-                yield item, work(item)
+                yield item, then(item, work(item))
             return
-        waiting: deque[tuple[T, int, Future[R]]] = deque()
+        waiting: deque[_Begun[T, R]] = deque()
         held, rest = 0, iter(items)
         following = next(rest, None)
         try:
@@ -56,16 +65,35 @@ class Ahead(Generic[T, R]):
                     size = self._size_of(following)
                     if waiting and held + size > self._most_bytes:
                         break
-                    waiting.append((following, size, self._threads.submit(work, following)))
+                    waiting.append(self._begin(work, following, then, size))
                     held, following = held + size, next(rest, None)
-                item, size, future = waiting.popleft()
-                result = future.result()
-                del future  # else its result would outlive its use
+                begun = waiting.popleft()
+                item, size, result = begun.item, begun.size, begun.result.result()
+                del begun  # else its result would outlive its use
                 yield item, result
                 del result
                 held -= size
         finally:
-            _let_end([future for _, _, future in waiting])
+            _let_end([future for begun in waiting for future in begun.futures])
+
+    def _begin(self, work: Callable[[T], S], item: T, then: Callable[[T, S], R], size: int) -> "_Begun[T, R]":
+        assert self._threads is not None
+        if self._lane is None:
+            only = self._threads.submit(lambda: then(item, work(item)))
+            return _Begun(item=item, size=size, result=only, futures=(only,))
+        first = self._threads.submit(work, item)
+        box = [first]
+        # Popped: a future that is waited for would hold its result as long as the one that waits.
+        last = self._lane.submit(lambda: then(item, box.pop().result()))
+        return _Begun(item=item, size=size, result=last, futures=(first, last))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Begun(Generic[T, R]):
+    item: T
+    size: int
+    result: "Future[R]"
+    futures: "tuple[Future[Any], ...]"
 
 
 class Behind:

@@ -5,28 +5,23 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property
 
 import pyarrow.compute as pc
 import torch
 
 from oodinv.bundles.inverter import Inverter
-from oodinv.engine.edit_stage import EditStage
-from oodinv.engine.faces_stage import Row, face_rows
 from oodinv.engine.fetch import PhotoReader
+from oodinv.engine.making import Making
 from oodinv.engine.microbatch import Microbatch, default_microbatch
 from oodinv.engine.receipt import MAX_EXAMPLES, Receipt, RowError
 from oodinv.engine.settings import RunSettings, ShardJob
 from oodinv.engine.timers import Timers
-from oodinv.engine.upload import Upload
 from oodinv.engine.whereabouts import Whereabouts
 from oodinv.faces import FaceDetector, load_detector
 from oodinv.imaging.isolated import shared_decoders
-from oodinv.ledger.commit import Commit, CommitId, FacesCommit, publish, read_commit
-from oodinv.ledger.inventory import Shard
-from oodinv.ledger.live import read_shard
-from oodinv.ledger.part import read_part, write_part
+from oodinv.ledger.commit import Commit, CommitId, read_commit
+from oodinv.ledger.part import read_part
 from oodinv.store import open_source, open_store
 
 
@@ -73,6 +68,11 @@ class ShardWorker:
         return ThreadPoolExecutor(self._hands.readers, thread_name_prefix="read")
 
     @cached_property
+    def _finder(self) -> ThreadPoolExecutor:
+        # One: a detector looks at one photo at a time.
+        return ThreadPoolExecutor(1, thread_name_prefix="find")
+
+    @cached_property
     def _finishers(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._hands.finishers, thread_name_prefix="finish")
 
@@ -117,71 +117,31 @@ class ShardWorker:
 
     def _make(self, job: ShardJob, timers: Timers, on_sample: Callable[[str | None], object]) -> dict[str, str]:
         """Make and publish the products that a job calls missing: what became of each."""
-        shard = Shard(shard_id=job.shard_id, samples=job.samples)
-        faces = self._settings.faces.name
-        here = Whereabouts(on_sample, careful=job.one_by_one)
-        readers = None if job.one_by_one else self._readers
-        reader = PhotoReader(self._source, shared_decoders(self._hands.decoders), timers, here, readers)
-        outcomes: dict[str, str] = {}
-        to_make = job.products(faces)
-        if faces in to_make:
-            with timers("load"):
-                detector = self._detector
-            upload = Upload(self._target, faces, job.shard_id)
-            rows = face_rows(job, reader, detector, timers)
-            here.nowhere()
-            outcomes[faces] = self._publish(upload, faces, job, rows, timers, None)
-        wanted = [product.name for product in self._settings.products if product.name in to_make]
-        if wanted:
-            # Read back from the ledger: whoever published the faces, all edits are made from the same rows.
-            faces_rows, faces_commit = self._committed_faces(shard)
-            uploads = {name: Upload(self._target, name, job.shard_id) for name in wanted}
-            with timers("load"):
-                inverter = self._inverter
-            microbatch = Microbatch(1) if job.one_by_one else self._microbatch
-            finishers = None if job.one_by_one else self._finishers
-            stage = EditStage(self._settings, reader, inverter, timers, microbatch, finishers)
-            made = stage.rows(job, faces_rows, uploads, here)
-            here.nowhere()
-            for name in wanted:
-                outcomes[name] = self._publish(uploads[name], name, job, made[name], timers, faces_commit)
-        return outcomes
+        here, beside = Whereabouts(on_sample, careful=job.one_by_one), not job.one_by_one
+        reader = PhotoReader(
+            self._source,
+            shared_decoders(self._hands.decoders),
+            timers,
+            here,
+            self._readers if beside else None,
+            self._finder if beside else None,
+        )
+        making = Making(
+            settings=self._settings,
+            target=self._target,
+            job=job,
+            reader=reader,
+            detector=lambda: self._detector,
+            inverter=lambda: self._inverter,
+            microbatch=self._microbatch if beside else Microbatch(1),
+            finishers=self._finishers if beside else None,
+            timers=timers,
+            here=here,
+        )
+        return making.outcomes()
 
     def _billed(self) -> Counter[str]:
         return Counter(self._source.requests()) + Counter(self._target.requests())
-
-    def _publish(
-        self,
-        upload: Upload,
-        product: str,
-        job: ShardJob,
-        rows: list[Row],
-        timers: Timers,
-        faces_commit: FacesCommit | None,
-    ) -> str:
-        common = {"product": product, "attempt": upload.attempt, "committed_at": datetime.now(UTC)}
-        with timers("publish"):
-            commit = write_part(
-                self._target,
-                product=product,
-                shard=Shard(shard_id=job.shard_id, samples=job.samples),
-                attempt=upload.attempt,
-                rows=[row | common for row in rows],
-                objects=upload.objects,
-                timers=timers.rounded(),
-                faces_commit=faces_commit,
-                generation=job.generation(product),
-                retries=() if job.repair is None else job.repair.retries,
-            )
-            return publish(self._target, commit)
-
-    def _committed_faces(self, shard: Shard) -> tuple[dict[str, list[Row]], FacesCommit]:
-        """Rows by sample of the faces commit, and which commit that was."""
-        table, commit = read_shard(self._target, self._settings.faces.name, shard.shard_id)
-        rows: dict[str, list[Row]] = {}
-        for row in table.to_pylist():
-            rows.setdefault(row["sample_id"], []).append(row)
-        return rows, commit
 
     def _receipt(self, job: ShardJob, outcomes: Mapping[str, str], timers: Timers) -> Receipt:
         commits = [

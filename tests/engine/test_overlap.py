@@ -47,6 +47,54 @@ def test_items_come_in_order_within_their_bounds(threads, sizes, most, most_byte
     assert meter.most <= max(most_bytes, max(sizes, default=0)) and len(meter.begun) == len(sizes)
 
 
+@given(sizes=st.lists(st.integers(1, 9), max_size=20), most=st.integers(1, 5), most_bytes=st.integers(1, 20))
+def test_a_lane_goes_on_with_one_item_at_a_time_in_their_order(threads, sizes, most, most_bytes):
+    meter, at, order = Meter(), [], []
+
+    def second(item, made):
+        at.append(item)
+        assert len(at) == 1 and made == item
+        time.sleep(0.0005)
+        order.append(item)
+        at.remove(item)
+        return -made
+
+    with ThreadPoolExecutor(1) as lane:
+        ahead = Ahead(threads, most=most, size_of=lambda size: size, most_bytes=most_bytes, lane=lane)
+        found = []
+        for item, result in ahead.then(meter.take, second, sizes):
+            found.append(result)
+            meter.give(item)
+    assert found == [-size for size in sizes] and order == sizes
+    assert meter.most <= max(most_bytes, max(sizes, default=0))
+
+
+@pytest.mark.parametrize("at", ["first", "second"])
+def test_a_failure_on_either_side_of_a_lane_comes_at_its_place(threads, at):
+    ended = []
+
+    def first(item):
+        if at == "first" and item == 2:
+            raise RuntimeError("two")
+        time.sleep(0.01)
+        ended.append(item)
+        return item
+
+    def second(item, made):
+        if at == "second" and item == 2:
+            raise RuntimeError("two")
+        return made
+
+    found = []
+    with ThreadPoolExecutor(1) as lane:
+        with pytest.raises(RuntimeError, match="two"):
+            for item, _ in Ahead(threads, most=4, size_of=lambda _: 0, lane=lane).then(first, second, range(100)):
+                found.append(item)
+        before = len(ended)
+        time.sleep(0.05)
+    assert found == [0, 1] and len(ended) == before < 10
+
+
 def test_without_threads_nothing_is_begun_before_it_is_asked_for():
     begun = []
     results = Ahead(None, most=9, size_of=lambda _: 0)(begun.append, range(3))

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,8 @@ from PIL import Image
 from safetensors.numpy import load as load_arrays
 from shard_runs import detector, make_settings, plan_jobs, products, read_rows, rows_by_photo, run_shards
 
+from oodinv.engine import making
+from oodinv.engine.edit_stage import EditStage
 from oodinv.engine.previews import COLUMNS, TILE
 from oodinv.engine.receipt import join_receipts
 from oodinv.engine.settings import ShardJob
@@ -62,11 +65,19 @@ def test_the_receipts_count_samples_that_add_up(done):
     (example,) = [example for receipt in receipts for example in receipt.examples]  # once, not once for each product
     assert (example.src_key, example.status, example.error_class) == ("table.jpg", "skipped", "no-face")
     assert sum(sum(receipt.spans["detect"].values()) for receipt in receipts) == 4  # each photo was looked at once
-    beside = {"fetch", "decode", "compose", "encode", "put"}  # of threads, which overlap the model and each other
+    beside = {
+        "fetch",
+        "decode",
+        "detect",
+        "align",
+        "compose",
+        "encode",
+        "put",
+    }  # of threads, which overlap the model and each other
     for receipt in receipts:
         assert receipt.busy_s >= sum(s for stage, s in receipt.timers.items() if stage not in beside) - 0.01
     assert sum(r.objects for r in receipts) > 6 and sum(r.bytes for r in receipts) > 1000 and not receipts[0].requests
-    stages = {"load", "fetch", "decode", "detect", "invert", "edit", "compose", "encode", "put", "publish"}
+    stages = {"load", "fetch", "decode", "detect", "align", "invert", "edit", "compose", "encode", "put", "publish"}
     assert all(set(receipt.timers) == stages for receipt in receipts)
 
 
@@ -201,6 +212,43 @@ def test_whoever_comes_second_loses_and_changes_nothing(small_photos, tiny_bundl
     assert read_rows(settings).equals(before)
     report = fsck(open_store(settings.target))
     assert report.clean and report.num_orphans > 0
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_faces_that_another_committed_meanwhile_count(small_photos, tiny_bundle, tmp_path, monkeypatch, same):
+    """Faces and edits are made in one pass, and then somebody else's faces are there."""
+    settings = make_settings(small_photos, tmp_path / "out", tiny_bundle)
+    (job,) = plan_jobs(settings)
+    worker, rival = (ShardWorker(settings) for _ in range(2))
+    vars(worker)["_detector"], vars(rival)["_detector"] = detector(), detector() if same else Blind()
+    finish, edited = making.Making._publish, []
+
+    def late(self, upload, product, rows, faces_commit):
+        if product == settings.faces.name and "rival" not in edited:
+            edited.append("rival")  # its own publishing comes by here too
+            rival.run(replace(job, part="faces"))
+        return finish(self, upload, product, rows, faces_commit)
+
+    rows = EditStage.rows
+    monkeypatch.setattr(making.Making, "_publish", late)
+    monkeypatch.setattr(EditStage, "rows", lambda *of: edited.append("edits") or rows(*of))
+    receipt = worker.run(job)
+    (product,) = settings.products
+    assert receipt.outcomes == {settings.faces.name: "lost", product.name: "done"}
+    assert edited.count("edits") == (1 if same else 2)
+    found = {key: of[0]["status"] for key, of in rows_by_photo(settings, product).items()}
+    assert found == {key: "ok" if same and number else "skipped" for key, number in FACES_IN.items()}
+    report = fsck(open_store(settings.target))
+    assert report.clean, report.problems
+
+
+class Blind:
+    """Sees no face, under the name of a detector that does."""
+
+    name, weights_sha256 = detector().name, detector().weights_sha256
+
+    def detect(self, photo):
+        return []
 
 
 def test_with_crops_as_output_every_face_has_its_own(small_photos, tiny_bundle, tmp_path):

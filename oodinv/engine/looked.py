@@ -1,0 +1,132 @@
+"""Photos with their faces, decoded and cut out ahead of whoever edits them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import UInt8
+
+from oodinv.engine.faces_stage import Row, about_photo, face_of, face_rows, num_ok
+from oodinv.engine.fetch import Photo, PhotoReader
+from oodinv.engine.outcome import NOT_THE_PHOTOS, QUARANTINED, Reason, reason_for
+from oodinv.engine.photo import FaceCrop, cut_face
+from oodinv.engine.settings import ShardJob
+from oodinv.engine.timers import Timers
+from oodinv.faces.align import crop_transform
+from oodinv.faces.face import FaceDetector
+from oodinv.ledger.inventory import Sample
+from oodinv.ledger.schema import ROW_SCHEMA
+
+MOST_CUT_AHEAD = 4
+"""Faces of one photo; a group photo has more, and its crops may be larger than itself."""
+
+_NOTHING: Row = {name: None for name in ROW_SCHEMA.names if name != "schema_version"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """A photo and what is known of its faces."""
+
+    sample: Sample
+    faces: Sequence[Row] = field(repr=False)
+    """Its rows of the faces product, in order."""
+    photo: UInt8[np.ndarray, "height width 3"] | Reason | None = field(repr=False)
+    """None where no face is to be edited; a reason where the photo cannot be read any more."""
+    crops: Sequence[FaceCrop | Reason | None] = field(repr=False, default=())
+    """Of its faces, each at the model's size; none yet where there are many."""
+
+
+def cut_faces(photo: Photo, faces: Sequence[Row], crop_size: int) -> list[FaceCrop | Reason | None]:
+    """The crop of each face that is ok; why it could not be cut.
+
+    Raises:
+        MemoryError: See `NOT_THE_PHOTOS`.
+    """
+    return [_cut(photo, row, crop_size) if row["status"] == "ok" else None for row in faces]
+
+
+def _cut(photo: Photo, row: Row, crop_size: int) -> FaceCrop | Reason:
+    try:
+        return cut_face(photo, crop_transform(face_of(row), crop_size), crop_size)
+    except NOT_THE_PHOTOS:
+        raise
+    except Exception as error:
+        return reason_for(error, "invert")
+
+
+def found_faces(
+    job: ShardJob, reader: PhotoReader, detector: FaceDetector, timers: Timers, crop_size: int | None
+) -> Iterator[Looked]:
+    """The photos of a shard in order, their faces found just now.
+
+    Args:
+        job: The shard.
+        reader: Of its photos.
+        detector: Called by one thread at a time.
+        timers: Filled.
+        crop_size: Of the crops that will be edited; None = none will, and no photo is held on to.
+    """
+
+    def look(sample: Sample, photo: Photo | Reason) -> Looked:
+        return _looked(sample, _whole(face_rows(sample, photo, detector, timers)), photo, timers, crop_size)
+
+    wanted = (sample for sample in job.samples if sample.sample_id not in job.quarantine)
+    looked = reader.each(wanted, look, one_at_a_time=True)
+    for sample in job.samples:
+        if sample.sample_id in job.quarantine:
+            yield Looked(sample=sample, faces=_whole([about_photo(sample, QUARANTINED)]), photo=None)
+        else:
+            yield next(looked)
+
+
+def known_faces(
+    job: ShardJob, reader: PhotoReader, faces: Mapping[str, Sequence[Row]], timers: Timers, crop_size: int
+) -> Iterator[Looked]:
+    """The photos of a shard in order, their faces as they are committed; those without any are not read.
+
+    Args:
+        job: The shard.
+        reader: Of its photos.
+        faces: Rows of the faces product by sample, in order of their faces.
+        timers: Filled.
+        crop_size: Of the crops that will be edited.
+    """
+
+    def look(sample: Sample, photo: Photo | Reason) -> Looked:
+        return _looked(sample, faces[sample.sample_id], photo, timers, crop_size)
+
+    def is_wanted(sample: Sample) -> bool:
+        return sample.sample_id not in job.quarantine and num_ok(faces[sample.sample_id]) > 0
+
+    looked = reader.each(
+        filter(is_wanted, job.samples), look, size_of=lambda sample: _num_bytes(faces[sample.sample_id][0])
+    )
+    for sample in job.samples:
+        if is_wanted(sample):
+            yield next(looked)
+        elif sample.sample_id in job.quarantine:
+            yield Looked(sample=sample, faces=_whole([about_photo(sample, QUARANTINED)]), photo=None)
+        else:
+            yield Looked(sample=sample, faces=faces[sample.sample_id], photo=None)
+
+
+def _looked(
+    sample: Sample, faces: Sequence[Row], photo: Photo | Reason, timers: Timers, crop_size: int | None
+) -> Looked:
+    count = num_ok(faces)
+    if crop_size is None or not count:
+        return Looked(sample=sample, faces=faces, photo=None)
+    if isinstance(photo, Reason) or count > MOST_CUT_AHEAD:
+        return Looked(sample=sample, faces=faces, photo=photo)
+    with timers("align"):
+        return Looked(sample=sample, faces=faces, photo=photo, crops=cut_faces(photo, faces, crop_size))
+
+
+def _whole(rows: Sequence[Row]) -> list[Row]:
+    """With every column, as rows come back from the ledger."""
+    return [_NOTHING | row for row in rows]
+
+
+def _num_bytes(face: Row) -> int:
+    """Of the decoded photo."""
+    return 3 * int(face["photo_width"]) * int(face["photo_height"])
