@@ -129,17 +129,26 @@ def _blend(
     to_crop[:, 2] = apply_affine(to_crop, np.array([origin], dtype=float))[0]
     warped = resample(layers, to_crop, rows, columns)
     ramp = _feather(to_crop, rows, columns, layers.shape[0], feather)
-    weight = warped[..., 3:4] * ramp
-    changed: Bool[np.ndarray, "rows columns 1"] = weight > 0
+    weight = warped[..., 3] * ramp[..., 0]
+    changed: Bool[np.ndarray, "rows columns"] = weight > 0
     base: Float32[np.ndarray, "rows columns 3"] | UInt8[np.ndarray, "rows columns 3"] = part
     if layers.shape[2] > 4:
         # Only inside the quadrilateral: beyond its border, `resample` mirrors.
         displacement = np.where(ramp > 0, warped[..., 4:], 0) @ transform[:, :2].T.astype(np.float32)
         base = moved(photo, displacement, origin)
-        changed |= (displacement != 0).any(axis=-1, keepdims=True)
-    change = warped[..., :3] - base if replace else warped[..., :3]
-    blended = np.rint(base + weight * change).clip(0, 255).astype(np.uint8)
-    return np.where(changed, blended, part)
+        changed |= (displacement != 0).any(axis=-1)
+    # Colour by colour, as `resample` leaves them, and in place: what takes time is memory, not sums.
+    before = base.transpose(2, 0, 1).astype(np.float32, order="C")
+    colours = warped[..., :3].transpose(2, 0, 1)
+    if replace:
+        colours -= before
+    colours *= weight
+    colours += before
+    np.rint(colours, out=colours)
+    np.clip(colours, 0, 255, out=colours)
+    blended = part.copy()
+    np.copyto(blended, colours.astype(np.uint8).transpose(1, 2, 0), where=changed[..., None])
+    return blended
 
 
 def _feather(

@@ -85,7 +85,7 @@ def _window(
     if x0 >= 0 and y0 >= 0 and x1 <= source.shape[1] and y1 <= source.shape[0]:
         return source[y0:y1, x0:x1], (x0, y0)
     rows, columns = _mirrored(y0, y1, source.shape[0]), _mirrored(x0, x1, source.shape[1])
-    return source[rows[:, None], columns], (x0, y0)
+    return source.take(rows, axis=0).take(columns, axis=1), (x0, y0)
 
 
 def _mirrored(start: int, stop: int, size: int) -> Shaped[np.ndarray, " count"]:
@@ -99,10 +99,15 @@ def _box_reduce(
     """Mean of whole boxes of factor x factor pixels."""
     if factor == 1:
         return picture.astype(np.float32, copy=False)
-    rows, columns, channels = picture.shape
-    bands = picture.reshape(rows // factor, factor, columns, channels).sum(axis=1, dtype=np.float32)
-    boxes = bands.reshape(rows // factor, columns // factor, factor, channels).sum(axis=2)
-    return boxes / np.float32(factor * factor)
+    # Row by row and then column by column of the boxes: several times as fast as sums along short axes.
+    bands = picture[::factor].astype(np.float32)
+    for row in range(1, factor):
+        bands += picture[row::factor]
+    boxes = bands[:, ::factor].copy()
+    for column in range(1, factor):
+        boxes += bands[:, column::factor]
+    boxes /= np.float32(factor * factor)
+    return boxes
 
 
 def _bilinear(
