@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,18 +15,34 @@ from oodinv.engine.faces_stage import Row
 from oodinv.engine.fetch import PhotoReader
 from oodinv.engine.looked import Looked, found_faces, known_faces
 from oodinv.engine.microbatch import Microbatch
+from oodinv.engine.receipt import RowError
 from oodinv.engine.settings import RunSettings, ShardJob
 from oodinv.engine.timers import Timers
 from oodinv.engine.upload import Upload
 from oodinv.engine.whereabouts import Whereabouts
 from oodinv.faces.face import FaceDetector
-from oodinv.ledger.commit import FacesCommit, publish
+from oodinv.ledger.commit import Commit, FacesCommit, publish, read_commit
 from oodinv.ledger.compare import run_differences
+from oodinv.ledger.identity import sha256_hex
 from oodinv.ledger.inventory import Shard
 from oodinv.ledger.live import read_shard
-from oodinv.ledger.part import write_part
+from oodinv.ledger.part import read_part, write_part
 from oodinv.ledger.schema import rows_to_table
 from oodinv.store import Store
+
+_TOLD = ("src_key", "status", "error_class", "error_message")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What became of a product."""
+
+    outcome: Literal["done", "already-mine", "lost"]
+    """See `ledger.commit.publish`."""
+    commit: Commit
+    """The one that counts: another attempt's when this one lost."""
+    bad: Sequence[RowError]
+    """Its rows that are not ok."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +62,8 @@ class Making:
     timers: Timers
     here: Whereabouts
 
-    def outcomes(self) -> dict[str, str]:
-        """Make and publish: what became of each product.
+    def make(self) -> dict[str, Published]:
+        """Make and publish what is missing: what became of each product.
 
         Raises:
             StoreError, MemoryError: See `ShardWorker.run`.
@@ -59,18 +75,18 @@ class Making:
             return self._faces_and(wanted) if wanted else self._faces()
         return self._edits(wanted) if wanted else {}
 
-    def _faces(self) -> dict[str, str]:
+    def _faces(self) -> dict[str, Published]:
         upload, name = self._upload(self.settings.faces.name), self.settings.faces.name
         rows = [row for looked in self._found(None) for row in looked.faces]
         self.here.nowhere()
         return {name: self._publish(upload, name, rows, None)}
 
-    def _edits(self, wanted: Sequence[str]) -> dict[str, str]:
+    def _edits(self, wanted: Sequence[str]) -> dict[str, Published]:
         table, commit = self._committed_faces()
         rows, uploads = self._edited(self._known(table), wanted)
         return self._publish_edits(rows, uploads, commit)
 
-    def _faces_and(self, wanted: Sequence[str]) -> dict[str, str]:
+    def _faces_and(self, wanted: Sequence[str]) -> dict[str, Published]:
         """Each photo is read once. Edits are made of the rows that are going to be committed.
 
         Another worker may commit its own faces before these: then its rows count. They are the same, unless a photo
@@ -79,11 +95,14 @@ class Making:
         name = self.settings.faces.name
         upload, found = self._upload(name), list[Row]()
         rows, uploads = self._edited(_noting(self._found(self._resolution()), found), wanted)
-        outcomes = {name: self._publish(upload, name, found, None)}
-        table, commit = self._committed_faces()
-        if outcomes[name] == "lost" and self._differ(found, table):
-            rows, uploads = self._edited(self._known(table), wanted)
-        return outcomes | self._publish_edits(rows, uploads, commit)
+        faces = self._publish(upload, name, found, None)
+        if faces.outcome != "lost" and self.job.repair is None:
+            commit = FacesCommit(key=faces.commit.key, sha256=sha256_hex(faces.commit.to_bytes()))
+        else:
+            table, commit = self._committed_faces()
+            if faces.outcome == "lost" and self._differ(found, table):
+                rows, uploads = self._edited(self._known(table), wanted)
+        return {name: faces} | self._publish_edits(rows, uploads, commit)
 
     def _found(self, crop_size: int | None) -> Iterator[Looked]:
         with self.timers("load"):
@@ -127,10 +146,12 @@ class Making:
 
     def _publish_edits(
         self, rows: Mapping[str, list[Row]], uploads: Mapping[str, Upload], commit: FacesCommit
-    ) -> dict[str, str]:
+    ) -> dict[str, Published]:
         return {name: self._publish(upload, name, rows[name], commit) for name, upload in uploads.items()}
 
-    def _publish(self, upload: Upload, product: str, rows: Sequence[Row], faces_commit: FacesCommit | None) -> str:
+    def _publish(
+        self, upload: Upload, product: str, rows: Sequence[Row], faces_commit: FacesCommit | None
+    ) -> Published:
         job, common = self.job, self._common(product, upload.attempt)
         with self.timers("publish"):
             commit = write_part(
@@ -145,7 +166,12 @@ class Making:
                 generation=job.generation(product),
                 retries=() if job.repair is None else job.repair.retries,
             )
-            return publish(self.target, commit)
+            outcome = publish(self.target, commit)
+        if outcome == "lost":
+            commit = read_commit(self.target, commit)
+            rows = read_part(self.target, commit, list(_TOLD)).to_pylist()
+        bad = [RowError(**{name: row.get(name) or "" for name in _TOLD}) for row in rows if row["status"] != "ok"]
+        return Published(outcome=outcome, commit=commit, bad=bad)
 
     def _upload(self, product: str) -> Upload:
         return Upload(self.target, product, self.job.shard_id)

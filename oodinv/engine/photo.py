@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -41,14 +42,20 @@ class InvertedFace:
     inversion: Inversion = field(repr=False)
     """A batch of one."""
 
-    ood_area: float
-    """Mean of the mask."""
+    @cached_property
+    def ood_area(self) -> float:
+        """Mean of the mask. Like the next, computed by whoever finishes the face, while the model goes on."""
+        return float(self.inversion.ood_mask.mean())
 
-    recon_psnr: float | None
-    """PSNR in dB of the aligned generated crop where the mask leaves it visible: weighted by 1 - mask.
+    @cached_property
+    def recon_psnr(self) -> float | None:
+        """PSNR in dB of the aligned generated crop where the mask leaves it visible: weighted by 1 - mask.
 
-    None where the mask leaves nothing visible; 99 for equal pictures.
-    """
+        None where the mask leaves nothing visible; 99 for equal pictures.
+        """
+        inversion = self.inversion
+        quality = float(psnr(inversion.generated, inversion.crop, 1 - inversion.ood_mask))
+        return None if math.isnan(quality) else min(quality, 99.0)
 
     def without_guides(self) -> "InvertedFace":
         """The same, smaller: edits that predict masks anew take longer, and nothing else changes."""
@@ -87,17 +94,10 @@ def invert_faces(inverter: Inverter, crops: Sequence[FaceCrop]) -> list[Inverted
     neighbours, call this with one face.
     """
     batch = inverter.invert(torch.from_numpy(np.stack([crop.pixels for crop in crops])))
-    return [_inverted(crop.transform, inversion) for crop, inversion in zip(crops, split_inversion(batch), strict=True)]
-
-
-def _inverted(transform: Float[np.ndarray, "2 3"], inversion: Inversion) -> InvertedFace:
-    quality = float(psnr(inversion.generated, inversion.crop, 1 - inversion.ood_mask))
-    return InvertedFace(
-        transform=transform,
-        inversion=inversion,
-        ood_area=float(inversion.ood_mask.mean()),
-        recon_psnr=None if math.isnan(quality) else min(quality, 99.0),
-    )
+    return [
+        InvertedFace(transform=crop.transform, inversion=inversion)
+        for crop, inversion in zip(crops, split_inversion(batch), strict=True)
+    ]
 
 
 def edit_faces(

@@ -7,21 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import pyarrow.compute as pc
 import torch
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.engine.fetch import PhotoReader
-from oodinv.engine.making import Making
+from oodinv.engine.making import Making, Published
 from oodinv.engine.microbatch import Microbatch, default_microbatch
-from oodinv.engine.receipt import MAX_EXAMPLES, Receipt, RowError
+from oodinv.engine.receipt import MAX_EXAMPLES, Receipt
 from oodinv.engine.settings import RunSettings, ShardJob
 from oodinv.engine.timers import Timers
 from oodinv.engine.whereabouts import Whereabouts
 from oodinv.faces import FaceDetector, load_detector
 from oodinv.imaging.isolated import shared_decoders
-from oodinv.ledger.commit import Commit, CommitId, read_commit
-from oodinv.ledger.part import read_part
 from oodinv.store import open_source, open_store
 
 
@@ -108,14 +105,14 @@ class ShardWorker:
             MemoryError: The machine has too little memory for a photo.
         """
         begin, timers, billed = time.perf_counter(), Timers(), self._billed()
-        outcomes: dict[str, str] = {}
+        made: dict[str, Published] = {}
         if job.repair is not None:
-            outcomes |= self._make(job.repaired(), timers, on_sample)
-        outcomes |= self._make(replace(job, repair=None), timers, on_sample)
-        receipt = self._receipt(job, outcomes, timers)
+            made |= self._make(job.repaired(), timers, on_sample)
+        made |= self._make(replace(job, repair=None), timers, on_sample)
+        receipt = self._receipt(job, made, timers)
         return replace(receipt, busy_s=time.perf_counter() - begin, requests=self._billed() - billed)
 
-    def _make(self, job: ShardJob, timers: Timers, on_sample: Callable[[str | None], object]) -> dict[str, str]:
+    def _make(self, job: ShardJob, timers: Timers, on_sample: Callable[[str | None], object]) -> dict[str, Published]:
         """Make and publish the products that a job calls missing: what became of each."""
         here, beside = Whereabouts(on_sample, careful=job.one_by_one), not job.one_by_one
         reader = PhotoReader(
@@ -138,25 +135,19 @@ class ShardWorker:
             timers=timers,
             here=here,
         )
-        return making.outcomes()
+        return making.make()
 
     def _billed(self) -> Counter[str]:
         return Counter(self._source.requests()) + Counter(self._target.requests())
 
-    def _receipt(self, job: ShardJob, outcomes: Mapping[str, str], timers: Timers) -> Receipt:
-        commits = [
-            read_commit(
-                self._target, CommitId(product=product, shard_id=job.shard_id, generation=job.generation(product))
-            )
-            for product in outcomes
-        ]
-        by_product = {commit.product: self._bad_rows(commit) for commit in commits}
-        bad = [row for rows in by_product.values() for row in rows]
+    def _receipt(self, job: ShardJob, made: Mapping[str, Published], timers: Timers) -> Receipt:
+        bad = [row for published in made.values() for row in published.bad]
         # One photo fails in every product: people want to read of it once.
         distinct = {(row.src_key, row.error_class): row for row in bad}
+        commits = [published.commit for published in made.values()]
         return Receipt(
             shard_id=job.shard_id,
-            outcomes=dict(outcomes),
+            outcomes={name: published.outcome for name, published in made.items()},
             samples={commit.product: dict(commit.samples) for commit in commits},
             timers=timers.rounded(),
             spans={stage: dict(spans) for stage, spans in timers.spans.items()},
@@ -164,12 +155,6 @@ class ShardWorker:
             objects=sum(len(commit.objects) + 1 for commit in commits),
             bytes=sum(obj.size for commit in commits for obj in commit.objects),
             requests={},
-            errors={product: dict(Counter(row.error_class for row in rows)) for product, rows in by_product.items()},
+            errors={name: dict(Counter(row.error_class for row in published.bad)) for name, published in made.items()},
             examples=tuple(distinct.values())[:MAX_EXAMPLES],
         )
-
-    def _bad_rows(self, commit: Commit) -> list[RowError]:
-        columns = ["src_key", "status", "error_class", "error_message"]
-        rows = read_part(self._target, commit, columns)
-        bad = rows.filter(pc.not_equal(rows["status"], "ok")).to_pylist()
-        return [RowError(**{name: row[name] or "" for name in columns}) for row in bad]

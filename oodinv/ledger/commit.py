@@ -120,9 +120,9 @@ def publish(target: Store, commit: Commit) -> Literal["done", "already-mine", "l
     return "lost"
 
 
-def list_commits(target: Store, product: str) -> list[CommitId]:
-    """All commits of a product by one listing, ordered by shard and generation."""
-    prefix = commits_prefix(product)
+def list_commits(target: Store, product: str, shard_id: str | None = None) -> list[CommitId]:
+    """All commits of a product, or of one shard of it, by one listing, ordered by shard and generation."""
+    prefix = commits_prefix(product) + ("" if shard_id is None else f"{shard_id}.")
     ids = [commit_id(product, info.key) for info in target.list(prefix)]
     return sorted(ids, key=lambda found: found.order)
 

@@ -46,7 +46,7 @@ def read_shard(target: Store, product: str, shard_id: str) -> tuple[pa.Table, Fa
     Raises:
         LedgerError: The shard is not committed, or damaged.
     """
-    found = [commit for commit in list_commits(target, product) if commit.shard_id == shard_id]
+    found = list_commits(target, product, shard_id)
     if not found:
         raise LedgerError(f"product {product} has no commit for shard {shard_id} in {target.uri}: compute it first")
     commits = [read_commit_bytes(target, commit) for commit in found]
