@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from bad_photos import bad_cases, good_cases, hostile_cases, no_inputs, write_cases
 from kept_pixels import check
+from odd_photos import odd_cases
 
 from oodinv.ledger import dataset_status, fsck, read_snapshot, sample_id
 from oodinv.store import open_store
 from oodinv.store.keys import text_key
 
-CASES = [*bad_cases(), *hostile_cases(), *good_cases()]
+CASES = [*bad_cases(), *hostile_cases(), *good_cases(), *odd_cases()]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def runs(oodinv, oodinv_alone, tiny_bundle, tmp_path_factory):
     source.mkdir()
     write_cases(source, [*CASES, *no_inputs()])
     command = ["augment", "--source", source, "--target", target, "--bundle", tiny_bundle, "--edit", "smile=+2"]
-    command += ["--edit", "age=-1,yaw=+1", "--format", "png", "--keep", "masks", "--shard-size", 10, "--workers", 2]
+    command += ["--edit", "age=-1,yaw=+1", "--format", "png", "--keep", "masks", "--shard-size", 30, "--workers", 2]
     first = oodinv_alone(*command)
     before = files_of(target)
     second = oodinv(*command, "--max-failed-share", 1)
@@ -110,7 +111,7 @@ def test_the_dataset_is_whole(runs):
 
 
 def test_the_same_command_again_does_no_shard_and_rewrites_nothing(runs):
-    shards = -(-len(CASES) // 10)
+    shards = -(-len(CASES) // 30)
     assert f"{shards} shards done, 0 were done before" in runs.first.stdout
     assert f"no shard to do, {shards} were done before" in runs.second.stdout
     assert runs.before_second == runs.after_second
@@ -139,12 +140,12 @@ def test_outputs_are_named_by_sample_and_what_the_mask_keeps_is_the_photos(runs,
         assert counts["differ"] == 0 and counts["photos"] == sum(case.status == "ok" for case in CASES)
 
 
-def test_the_report_lists_every_photo_without_result_in_one_line_each(runs):
+def test_the_report_counts_every_photo_without_result_and_lists_some_in_one_line_each(runs):
     (place,) = re.findall(r"^report +(\S+)", runs.first.stdout, re.M)
     report = Path(place).read_text()
     classes, table = report.split("## Photos without result")[1].split("| photo | status")
     assert sum(map(int, re.findall(r"\| (\d+) \|$", classes, re.M))) == sum(case.status != "ok" for case in CASES)
     lines = [line for line in table.splitlines() if line.startswith("| `")]
     without = sorted(text_key(case.name) for case in CASES if case.status != "ok")
-    assert [line.split("`")[1] for line in lines] == without
+    assert [line.split("`")[1] for line in lines] == without[:50]
     assert all(line.count("|") == 5 and line.count("`") == 8 for line in lines)

@@ -6,11 +6,10 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 import pytest
 from faulty_store import FaultyStore, Killed
-from memory_store import MemoryStore, crash_points
+from memory_store import TODAY, TimedStore, crash_points
 from s3_servers import give_credentials, moto_server
 from tiny_run import FACES, PRODUCTS, SMILE, do_faces, face_rows, finished_run, tiny_run
 
@@ -41,23 +40,7 @@ from oodinv.store import Access, FolderStore, ObjectInfo, PhotoFolder, Store, St
 PHOTOS = {"a.jpg": "2 faces", "b.jpg": "no faces", "c.jpg": "<html>", "d.jpg": "1 faces"}  # two shards of two
 SHARD = "1-000000"
 DAY_S = 24 * 3600.0
-TODAY, TOMORROW = 1e9, 1e9 + 2 * DAY_S
-
-
-@dataclass
-class TimedStore(MemoryStore):
-    """Knows when each object was written, by a clock that tests move."""
-
-    clock: float = TODAY
-    written: dict[str, float] = field(default_factory=dict)
-
-    def head(self, key: str) -> ObjectInfo:
-        info = super().head(key)
-        return ObjectInfo(key=key, size=info.size, etag=info.etag, modified=self.written.get(key, TODAY))
-
-    def _change(self, name: str, written: dict[str, bytes]) -> None:
-        self.written.update(dict.fromkeys(written, self.clock))
-        super()._change(name, written)
+TOMORROW = TODAY + 2 * DAY_S
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ from typing import Any
 from oodinv.store import ObjectInfo, ObjectMissing, Store
 from oodinv.store.keys import check_key
 
+TODAY = 1e9
+
 
 @dataclass
 class MemoryStore:
@@ -64,6 +66,22 @@ class MemoryStore:
         with self._lock:
             self.objects |= written
             self.history.append((name, dict(self.objects)))
+
+
+@dataclass
+class TimedStore(MemoryStore):
+    """Knows when each object was written, by a clock that tests move."""
+
+    clock: float = TODAY
+    written: dict[str, float] = field(default_factory=dict)
+
+    def head(self, key: str) -> ObjectInfo:
+        info = super().head(key)
+        return ObjectInfo(key=key, size=info.size, etag=info.etag, modified=self.written.get(key, TODAY))
+
+    def _change(self, name: str, written: dict[str, bytes]) -> None:
+        self.written.update(dict.fromkeys(written, self.clock))
+        super()._change(name, written)
 
 
 def crash_points(work: Callable[[Store], object]) -> Iterator[tuple[str, MemoryStore]]:

@@ -25,7 +25,7 @@ from oodinv.ledger import (
     write_object,
     write_part,
 )
-from oodinv.store import PhotoFolder, Store
+from oodinv.store import ObjectMissing, PhotoFolder, Store
 
 FACES = define_product("faces", {"detector": "words"}, ["decode", "detect", "align"])
 SMILE = define_product("smile_p1.50", {"faces": FACES.name, "strength": 1.5}, ["model", "compose", "encode"])
@@ -41,6 +41,9 @@ FACE = {
     "landmark_scheme": "5",
     "crop_transform": [[1.0, 0.0, 3.0], [0.0, 1.0, 4.0]],
 }
+
+
+VANISHED = {"status": "failed", "stage": "fetch", "error_class": "vanished"}
 
 
 def write_photos(folder: Path, contents: dict[str, str]) -> Path:
@@ -59,7 +62,11 @@ def face_rows(source: Store, shard: Shard, attempt: str, product: str) -> list[d
     rows = []
     for sample in shard.samples:
         same = {**sample.row_fields(), "product": product, "attempt": attempt, "committed_at": now()}
-        word, _, rest = source.get(sample.key).decode().partition(" ")
+        try:
+            word, _, rest = source.get(sample.key).decode().partition(" ")
+        except ObjectMissing:
+            rows.append({**same, "face_index": -1, **VANISHED})
+            continue
         if rest != "faces":
             why = {"status": "failed", "stage": "decode", "error_class": "not-an-image", "error_message": rest}
             rows.append({**same, "face_index": -1, **why})
@@ -118,7 +125,13 @@ def do_edit(
         edited = {**row, **place, "edit": product.slug, "committed_at": now()}
         if row["status"] == "ok":
             provenance = Provenance(product=product.name, fingerprint=product.fingerprint, bundle_sha256="0" * 64)
-            data = source.get(sample.key).upper() + provenance.packet()
+            try:
+                data = source.get(sample.key).upper() + provenance.packet()
+            except ObjectMissing:
+                if row["face_index"] == 0:  # one row about the photo
+                    common = {**place, "edit": product.slug, "committed_at": now()}
+                    rows.append({**sample.row_fields(), **common, "face_index": -1, **VANISHED})
+                continue
             if sample.sample_id not in objects:
                 objects[sample.sample_id] = write_object(target, **place, name=f"{sample.sample_id}.png", data=data)
             out = objects[sample.sample_id]
