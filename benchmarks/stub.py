@@ -17,10 +17,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from oodinv.bundles.inverter import Inverter
 from oodinv.edits import Edit
+from oodinv.edits.raw import RawEdit
 from oodinv.engine.receipt import Receipt, RowError
 from oodinv.engine.settings import RunSettings, ShardJob, edit_product, faces_product
 from oodinv.faces import Face
+from oodinv.models.decomposition import Composition
 from oodinv.models.inversion import Inversion
 from oodinv.store import ObjectInfo, Store
 
@@ -57,13 +60,15 @@ class _Bundle:
     sha256: str = "0" * 64
 
 
-class StubInverter:
-    """In the place of `Inverter`: sleeps; an inversion is the crop, an edit turns it upside down."""
+class StubInverter(Inverter):
+    """Sleeps; an inversion is the crop, an edit turns it upside down."""
 
-    resolution, setting, bundle, device = _CROP, "improved", _Bundle(), torch.device("cpu")
+    resolution, setting = _CROP, "improved"
 
     def __init__(self, seconds: float, edits: int = 1):
         """For so many edits of a photo, `seconds` are all that inversion and edits take together."""
+        # Nothing of what an inverter is made of is there.
+        self.bundle, self.device = _Bundle(), torch.device("cpu")  # type: ignore[assignment]
         self._invert_s = _SHARE_OF_INVERSION * seconds
         self._edit_s = (seconds - self._invert_s) / max(edits, 1)
 
@@ -87,7 +92,14 @@ class StubInverter:
         _sleep_until(begin + self._invert_s * len(crops))
         return made
 
-    def edit(self, inversion: Inversion, edits: Sequence[Edit], composition: Any = None) -> Inversion:
+    def edit(
+        self,
+        inversion: Inversion,
+        edits: Sequence[Edit | RawEdit],
+        composition: Composition | None = None,
+        *,
+        shares: Tensor | None = None,
+    ) -> Inversion:
         """Upside down."""
         begin = time.perf_counter()
         made = replace(inversion, generated=inversion.generated.flip(2))

@@ -75,9 +75,9 @@ class Editor:
         crop = cut_face(photo, crop_transform(face, size), size)
         edits = (Edit("smile", 1.0),)
         with self._lock:
-            (inverted,) = invert_faces(self._inverter, [crop])  # type: ignore[arg-type] # in the place of an Inverter
-            (edited,) = edit_faces(self._inverter, [inverted], edits)  # type: ignore[arg-type]
-        arrays = fetch_edited(self._inverter, inverted, edited, edits)  # type: ignore[arg-type]
+            (inverted,) = invert_faces(self._inverter, [crop])
+            (edited,) = edit_faces(self._inverter, [inverted], edits)
+        arrays = fetch_edited(self._inverter, inverted, edited, edits)
         out = encode_photo(put_back(photo, crop.transform, arrays), format="jpeg", quality=95)
         row = {"key": key, "out_key": out_key(key), "bytes": len(out), "sha256": hashlib.sha256(out).hexdigest()}
         return out, row

@@ -251,4 +251,4 @@ class AnyHistory(RuleBasedStateMachine):
 
 
 TestAnyHistory = AnyHistory.TestCase
-TestAnyHistory.settings = settings(max_examples=10, stateful_step_count=20, deadline=None, phases=[Phase.generate])
+TestAnyHistory.settings = settings(max_examples=8, stateful_step_count=20, deadline=None, phases=[Phase.generate])
