@@ -70,7 +70,7 @@ def test_its_page_shows_waves_tables_and_a_report(nightly):
     assert sorted(re.sub(r"-\w+$", "", task["name"]) for task in tasks if "wave" not in task["name"]) == [
         "plan", "publish-snapshot", "reconcile", "write-report",
     ]  # fmt: skip
-    assert [task["name"] for task in tasks if "wave" in task["name"]] == ["wave 1: 1-000000"]
+    assert [task["name"] for task in tasks if "wave" in task["name"]] == ["wave 1 of 1"]
 
 
 def test_what_went_wrong_in_an_actor_stands_in_the_runs_log(nightly):
