@@ -99,7 +99,7 @@ class EditStage:
         made: _Made = {}
         behind = Behind(self._finishers, most=_MOST_BEHIND)
         try:
-            for group in self._groups(job, looked, products, made, here):
+            for group in self._groups(job, looked, products, made, uploads, here):
                 made |= self._edit_group(group, products, uploads, here, behind)
             behind.wait()
         except BaseException:
@@ -116,6 +116,7 @@ class EditStage:
         looked: Iterable[Looked],
         products: Sequence[Product],
         made: "_Made",
+        uploads: Mapping[str, Upload],
         here: Whereabouts,
     ) -> Iterator[Group]:
         """The photos with faces, decoded; rows of the others go into `made`. Each group is empty when it comes back."""
@@ -124,6 +125,9 @@ class EditStage:
             sample = one.sample
             if sample.sample_id in job.quarantine:
                 made[sample.sample_id] = self._without_faces([about_photo(sample, QUARANTINED)], products)
+                continue
+            if one.same_as is not None:
+                made[sample.sample_id] = self._like(sample, one.same_as, products, made, uploads)
                 continue
             if one.photo is None:
                 here.at(sample.sample_id)
@@ -147,6 +151,19 @@ class EditStage:
     def _without_faces(self, rows: list[Row], products: Sequence[Product]) -> "dict[str, _Rows]":
         """Rows of a photo that no edit has anything to do for."""
         return {product.name: partial(list, [row | {"edit": product.slug} for row in rows]) for product in products}
+
+    def _like(
+        self, sample: Sample, twin: Sample, products: Sequence[Product], made: "_Made", uploads: Mapping[str, Upload]
+    ) -> "dict[str, _Rows]":
+        """Rows of a photo whose file is another's, byte for byte: that one's, with copies of its objects."""
+
+        def copied(upload: Upload, product: str) -> list[Row]:
+            rows = made[twin.sample_id][product]()
+            keys = upload.copy(twin.sample_id, sample.sample_id)
+            moved = [{name: keys.get(row.get(name) or "") for name in ("out_key", "mask_key")} for row in rows]
+            return [row | sample.row_fields() | its for row, its in zip(rows, moved, strict=True)]
+
+        return {product.name: partial(copied, uploads[product.name], product.name) for product in products}
 
     def _base(self, sample: Sample, face: Row) -> Row:
         """Fields of a face's row that do not depend on the edit; the faces product's reason where it has one."""

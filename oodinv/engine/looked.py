@@ -1,7 +1,7 @@
 """Photos with their faces, decoded and cut out ahead of whoever edits them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -34,6 +34,8 @@ class Looked:
     """None where no face is to be edited; a reason where the photo cannot be read any more."""
     crops: Sequence[FaceCrop | Reason | None] = field(repr=False, default=())
     """Of its faces, each at the model's size; none yet where there are many."""
+    same_as: Sample | None = None
+    """An earlier sample of the shard whose file is the same, byte for byte: so is what is made of it."""
 
 
 def cut_faces(photo: Photo, faces: Sequence[Row], crop_size: int) -> list[FaceCrop | Reason | None]:
@@ -55,7 +57,12 @@ def _cut(photo: Photo, row: Row, crop_size: int) -> FaceCrop | Reason:
 
 
 def found_faces(
-    job: ShardJob, reader: PhotoReader, detector: FaceDetector, timers: Timers, crop_size: int | None
+    job: ShardJob,
+    reader: PhotoReader,
+    detector: FaceDetector,
+    timers: Timers,
+    crop_size: int | None,
+    alone: Container[str] = (),
 ) -> Iterator[Looked]:
     """The photos of a shard in order, their faces found just now.
 
@@ -65,10 +72,17 @@ def found_faces(
         detector: Called by one thread at a time.
         timers: Filled.
         crop_size: Of the crops that will be edited; None = none will, and no photo is held on to.
+        alone: Ids of samples that are looked at although the same file was before.
     """
+    twins = _Twins(reader, alone)
 
     def look(sample: Sample, photo: Photo | Reason) -> Looked:
-        return _looked(sample, _whole(face_rows(sample, photo, detector, timers)), photo, timers, crop_size)
+        twin = None if isinstance(photo, Reason) else twins.of(sample)
+        if twin is not None:
+            return twins.like(sample, twin)
+        looked = _looked(sample, _whole(face_rows(sample, photo, detector, timers)), photo, timers, crop_size)
+        twins.remember(looked)
+        return looked
 
     wanted = (sample for sample in job.samples if sample.sample_id not in job.quarantine)
     looked = reader.each(wanted, look, one_at_a_time=True)
@@ -80,7 +94,12 @@ def found_faces(
 
 
 def known_faces(
-    job: ShardJob, reader: PhotoReader, faces: Mapping[str, Sequence[Row]], timers: Timers, crop_size: int
+    job: ShardJob,
+    reader: PhotoReader,
+    faces: Mapping[str, Sequence[Row]],
+    timers: Timers,
+    crop_size: int,
+    alone: Container[str] = (),
 ) -> Iterator[Looked]:
     """The photos of a shard in order, their faces as they are committed; those without any are not read.
 
@@ -90,7 +109,9 @@ def known_faces(
         faces: Rows of the faces product by sample, in order of their faces.
         timers: Filled.
         crop_size: Of the crops that will be edited.
+        alone: As for `found_faces`.
     """
+    twins = _Twins(reader, alone)
 
     def look(sample: Sample, photo: Photo | Reason) -> Looked:
         return _looked(sample, faces[sample.sample_id], photo, timers, crop_size)
@@ -103,11 +124,47 @@ def known_faces(
     )
     for sample in job.samples:
         if is_wanted(sample):
-            yield next(looked)
+            one = next(looked)
+            twin = None if isinstance(one.photo, Reason) else twins.of(sample)
+            if twin is not None and _same_faces(twin.faces, one.faces):
+                one = twins.like(sample, twin)
+            else:
+                twins.remember(one)
+            yield one
+            del one
         elif sample.sample_id in job.quarantine:
             yield Looked(sample=sample, faces=_whole([about_photo(sample, QUARANTINED)]), photo=None)
         else:
             yield Looked(sample=sample, faces=faces[sample.sample_id], photo=None)
+
+
+class _Twins:
+    """Samples of one shard whose files are the same, byte for byte."""
+
+    def __init__(self, reader: PhotoReader, alone: Container[str]):
+        self._reader, self._alone = reader, alone
+        self._first: dict[bytes, Looked] = {}
+
+    def remember(self, looked: Looked) -> None:
+        """One that others may be like; its pixels are not kept."""
+        content = self._reader.content_of(looked.sample)
+        if content is not None and not isinstance(looked.photo, Reason):
+            self._first.setdefault(content, replace(looked, photo=None, crops=()))
+
+    def of(self, sample: Sample) -> Looked | None:
+        """An earlier one with the same content."""
+        content = self._reader.content_of(sample)
+        return None if content is None or sample.sample_id in self._alone else self._first.get(content)
+
+    def like(self, sample: Sample, twin: Looked) -> Looked:
+        """What is known of it, without a look."""
+        rows = [row | sample.row_fields() for row in twin.faces]
+        return Looked(sample=sample, faces=rows, photo=None, same_as=twin.sample)
+
+
+def _same_faces(some: Sequence[Row], others: Sequence[Row]) -> bool:
+    told = ("status", "face_index", "bbox", "landmarks")
+    return [[row[name] for name in told] for row in some] == [[row[name] for name in told] for row in others]
 
 
 def _looked(

@@ -107,14 +107,15 @@ class Making:
     def _found(self, crop_size: int | None) -> Iterator[Looked]:
         with self.timers("load"):
             detector = self.detector()
-        return found_faces(self.job, self.reader, detector, self.timers, crop_size)
+        return found_faces(self.job, self.reader, detector, self.timers, crop_size, self.settings.previews)
 
     def _known(self, table: pa.Table) -> Iterator[Looked]:
         """The photos with faces as some commit has them."""
         faces: dict[str, list[Row]] = {}
         for row in table.to_pylist():
             faces.setdefault(row["sample_id"], []).append(row)
-        return known_faces(self.job, self.reader, faces, self.timers, self._resolution())
+        size = self._resolution()
+        return known_faces(self.job, self.reader, faces, self.timers, size, self.settings.previews)
 
     def _resolution(self) -> int:
         with self.timers("load"):

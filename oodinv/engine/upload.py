@@ -1,5 +1,6 @@
 """The objects of one attempt at one shard of one product."""
 
+from oodinv.engine.strips import SUFFIX
 from oodinv.ledger.commit import CommittedObject
 from oodinv.ledger.identity import new_attempt
 from oodinv.ledger.part import write_object
@@ -26,3 +27,12 @@ class Upload:
         )
         self.objects.append(written)
         return written.key
+
+    def copy(self, sample_id: str, other_id: str) -> dict[str, str]:
+        """Write again under another sample's name what was written under one's: old key → new key."""
+        copied = {}
+        for found in list(self.objects):
+            name = found.key.rpartition("/")[2]
+            if name.startswith(sample_id) and not name.endswith(SUFFIX):
+                copied[found.key] = self.put(other_id + name.removeprefix(sample_id), self._target.get(found.key))
+        return copied
