@@ -10,16 +10,14 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from memory_store import MemoryStore, TimedStore
-from tiny_run import FACES, SMILE, do_edit, do_faces, write_photos
+from tiny_run import FACES, SMILE, do_work, tiny_run, to_do, write_photos
 
 from oodinv.ledger import (
     LedgerError,
-    Shard,
     define_product,
     fsck,
     list_commits,
     load_inventory,
-    missing_work,
     plan_inventory,
     publish_snapshot,
     read_snapshot,
@@ -27,7 +25,7 @@ from oodinv.ledger import (
     run_differences,
 )
 from oodinv.ledger.gc import collect_garbage
-from oodinv.ledger.retry import RetryRequest, ask_for_retry, open_repairs
+from oodinv.ledger.retry import RetryRequest, ask_for_retry
 from oodinv.store import OutcomeUnknown, PhotoFolder
 
 AGE = define_product("age_m1.00", {"faces": FACES.name, "strength": -1.0}, ["model", "compose", "encode"])
@@ -35,37 +33,6 @@ CONTENTS = ("2 faces", "1 faces", "no faces", "broken!")
 RETRIED = RetryRequest(statuses=frozenset({"failed", "skipped"}))
 DAY_S = 24 * 3600.0
 FOREVER = ("inventory/", "retries/", "products/", "snapshots/")
-
-
-def drive(source, target, products, shard_size=2):
-    """What a run does, from planning to the snapshot."""
-    inventory = plan_inventory(source, target, shard_size)
-    for product in products:
-        register_product(target, product)
-    for work in to_do(target, inventory, products):
-        do(source, target, inventory, *work)
-    return publish_snapshot(target, [product.name for product in products])
-
-
-def to_do(target, inventory, products):
-    """Every (shard, product, repair or None) that is open, in the order in which it must be done."""
-    names = [product.name for product in products]
-    repairs, missing = open_repairs(target, names), missing_work(target, inventory, names)
-    for shard_id in inventory.shards():
-        for product in products:
-            if shard_id in repairs and product.name in repairs[shard_id].generations:
-                yield shard_id, product, repairs[shard_id]
-            if product.name in missing.get(shard_id, ()):
-                yield shard_id, product, None
-
-
-def do(source, target, inventory, shard_id, product, repair):
-    samples, more = inventory.samples(shard_id), {}
-    if repair is not None:
-        samples = tuple(sample for sample in samples if sample.sample_id in repair.samples)
-        more = {"generation": repair.generations[product.name], "retries": repair.retries}
-    make = do_faces if product == FACES else do_edit
-    make(source, target, Shard(shard_id=shard_id, samples=samples), product, **more)
 
 
 class Stopped(Exception):
@@ -132,29 +99,29 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(shard_size=st.integers(1, 3))
     def run(self, shard_size):
-        snapshot = drive(self.source, self.target, self.products, shard_size)
+        snapshot = tiny_run(self.source, self.target, shard_size, self.products)
         planned = load_inventory(self.target).num_samples
         assert all(sum(counts.values()) == planned for counts in snapshot.samples.values())
 
     @rule(at=calls, when=st.sampled_from(["before", "after"]))
     def run_and_die(self, at, when):
         try:
-            drive(self.source, FaultyStore(self.target, kill_at=at, when=when), self.products)
+            tiny_run(self.source, FaultyStore(self.target, kill_at=at, when=when), products=self.products)
         except Killed:
             pass
 
     @rule(at=calls, when=st.sampled_from(["before", "after"]))
     def run_and_lose_an_answer(self, at, when):
         try:
-            drive(self.source, FaultyStore(self.target, lose_answer_at=at, when=when), self.products)
+            tiny_run(self.source, FaultyStore(self.target, lose_answer_at=at, when=when), products=self.products)
         except OutcomeUnknown:
             pass  # of a call that nothing was decided by: the run ended, the next one goes on
 
     @rule(at=calls)
     def run_beside_another_driver(self, at):
         store = Interrupted(self.target)
-        store.at, store.happens = at, lambda: drive(self.source, self.target, self.products)
-        drive(self.source, store, self.products)
+        store.at, store.happens = at, lambda: tiny_run(self.source, self.target, products=self.products)
+        tiny_run(self.source, store, products=self.products)
 
     @precondition(lambda self: self.target.objects)
     @rule(data=st.data())
@@ -167,7 +134,7 @@ class AnyHistory(RuleBasedStateMachine):
         open_ = [w for w in to_do(self.target, inventory, self.products) if w[1] == FACES or w[0] in faces]
         if open_:
             try:
-                do(self.source, StopsBeforeCommit(self.target), inventory, *data.draw(st.sampled_from(open_)))
+                do_work(self.source, StopsBeforeCommit(self.target), inventory, *data.draw(st.sampled_from(open_)))
             except Stopped as stopped:
                 self.late.append(stopped.args)
 
@@ -220,11 +187,11 @@ class AnyHistory(RuleBasedStateMachine):
         """A run to the end, everything that came to nothing tried once more: as if nothing had ever happened."""
         try:
             for _ in range(2):
-                drive(self.source, self.target, self.products)
+                tiny_run(self.source, self.target, products=self.products)
                 ask_for_retry(self.target, RETRIED)
-            drive(self.source, self.target, self.products)
+            tiny_run(self.source, self.target, products=self.products)
             undisturbed = MemoryStore()
-            drive(self.source, undisturbed, self.products)
+            tiny_run(self.source, undisturbed, products=self.products)
             here, there = self._rows(self.target), self._rows(undisturbed)
             assert run_differences(here, there) == []
             self.what_is_published_is_whole_and_never_changes()

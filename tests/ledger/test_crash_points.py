@@ -1,11 +1,14 @@
 """Killed between any two store calls, a run resumes to the same dataset."""
 
+import os
+
 import pytest
 from faulty_store import FaultyStore, Killed
 from memory_store import MemoryStore, crash_points
 from tiny_run import FACES, PRODUCTS, SMILE, tiny_run, write_photos
 
 from oodinv.ledger import dataset_status, fsck, list_commits, read_snapshot, run_differences
+from oodinv.ledger.retry import RetryRequest, ask_for_retry, open_repairs
 from oodinv.store import FolderStore, PhotoFolder, Store
 
 PHOTOS = {"a.jpg": "2 faces", "b.jpg": "no faces", "c.jpg": "<html>", "d.jpg": "1 faces"}  # two shards of two
@@ -49,6 +52,36 @@ def test_killed_at_any_call_the_run_resumes_to_the_same_rows(source, undisturbed
         points += 1
     # Nothing, inventory, two specifications, four parts and commits, two images, two files, snapshot, latest.
     assert points == 1 + 1 + 2 + 4 + 4 + 2 + 2 + 1 + 1
+
+
+def test_killed_at_any_call_of_a_retry_the_next_run_ends_it(tmp_path):
+    """From the demand to the repaired snapshot; one photo can be read the second time."""
+    folder = write_photos(tmp_path / "photos", PHOTOS | {"c.jpg": "broken!"})
+    flaky = PhotoFolder(root=folder)
+    before = MemoryStore()
+    tiny_run(flaky, before)
+    times = (folder / "c.jpg").stat().st_mtime_ns
+    (folder / "c.jpg").write_text("1 faces")  # of the same size and time: the same version, read better
+    os.utime(folder / "c.jpg", ns=(times, times))
+
+    def retry(store):
+        ask_for_retry(store, RetryRequest())
+        return tiny_run(flaky, store)
+
+    undisturbed = MemoryStore(objects=dict(before.objects))
+    retry(undisturbed)
+    expected, points = read_snapshot(undisturbed), 0
+    for name, target in crash_points(retry, before.objects):
+        if not any(key.startswith("retries/") for key in target.objects):
+            ask_for_retry(target, RetryRequest())
+        tiny_run(flaky, target)
+        assert run_differences(read_snapshot(target), expected) == [], name
+        report = fsck(target, deep=True)
+        assert report.clean, (name, report.problems)
+        assert open_repairs(target, [FACES.name, SMILE.name]) == {}, name
+        points += 1
+    # Nothing, the demand, a part and a commit of two products, a picture, two files, snapshot, latest.
+    assert points == 1 + 1 + 2 + 2 + 1 + 2 + 1 + 1
 
 
 def test_truly_killed_on_a_folder_it_resumes_as_well(source, undisturbed, tmp_path):

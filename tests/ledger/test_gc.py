@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 from faulty_store import FaultyStore, Killed
-from memory_store import TODAY, TimedStore, crash_points
+from memory_store import TODAY, MemoryStore, TimedStore, crash_points
 from s3_servers import give_credentials, moto_server
 from tiny_run import FACES, PRODUCTS, SMILE, do_faces, face_rows, finished_run, tiny_run
 

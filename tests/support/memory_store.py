@@ -84,19 +84,22 @@ class TimedStore(MemoryStore):
         super()._change(name, written)
 
 
-def crash_points(work: Callable[[Store], object]) -> Iterator[tuple[str, MemoryStore]]:
-    """Every state in which a process that dies during ``work`` can leave an empty store.
+def crash_points(
+    work: Callable[[Store], object], before: Mapping[str, bytes] | None = None
+) -> Iterator[tuple[str, MemoryStore]]:
+    """Every state in which a process that dies during ``work`` can leave a store.
 
     Dying before a call and after the one before it leave the same objects, and reads change none, so these states are
     all that killing before and after every single call could show.
 
     Args:
         work: What to interrupt; runs once.
+        before: What the store holds when it begins; None = nothing.
 
     Yields:
         A name for the crash point, and a store in that state.
     """
-    undisturbed = MemoryStore()
+    undisturbed = MemoryStore(objects=dict(before or {}))
     work(undisturbed)
-    for name, objects in [("before anything", {}), *undisturbed.history]:
+    for name, objects in [("before anything", dict(before or {})), *undisturbed.history]:
         yield f"after {name}", MemoryStore(objects=dict(objects))

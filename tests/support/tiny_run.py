@@ -4,6 +4,7 @@ A photo's content says what happens to it: ``2 faces``, ``no faces``, anything e
 """
 
 import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from memory_store import MemoryStore
@@ -25,6 +26,8 @@ from oodinv.ledger import (
     write_object,
     write_part,
 )
+from oodinv.ledger.inventory import Inventory
+from oodinv.ledger.retry import Repair, open_repairs
 from oodinv.store import ObjectMissing, PhotoFolder, Store
 
 FACES = define_product("faces", {"detector": "words"}, ["decode", "detect", "align"])
@@ -162,16 +165,37 @@ def finished_run(folder: Path, contents: dict[str, str]) -> tuple[PhotoFolder, M
     return source, target
 
 
-def tiny_run(source: Store, target: Store, shard_size: int = 2) -> Snapshot:
-    """Everything from planning to the snapshot, resuming whatever is there."""
+def tiny_run(source: Store, target: Store, shard_size: int = 2, products: Sequence[Product] = PRODUCTS) -> Snapshot:
+    """Everything from planning to the snapshot, resuming whatever is there, repairs included."""
     inventory = plan_inventory(source, target, shard_size)
-    for product in PRODUCTS:
+    for product in products:
         register_product(target, product)
-    work = missing_work(target, inventory, [product.name for product in PRODUCTS])
-    for shard_id, missing in work.items():
-        shard = inventory.shard(shard_id)
-        if FACES.name in missing:
-            do_faces(source, target, shard)
-        if SMILE.name in missing:
-            do_edit(source, target, shard)
-    return publish_snapshot(target, [product.name for product in PRODUCTS])
+    for work in list(to_do(target, inventory, products)):
+        do_work(source, target, inventory, *work)
+    return publish_snapshot(target, [product.name for product in products])
+
+
+def to_do(
+    target: Store, inventory: Inventory, products: Sequence[Product]
+) -> Iterator[tuple[str, Product, Repair | None]]:
+    """Shard, product, and the repair unless it is the first time: what is open, in the order in which it is done."""
+    names = [product.name for product in products]
+    repairs, missing = open_repairs(target, names), missing_work(target, inventory, names)
+    for shard_id in inventory.shards():
+        for product in products:
+            if shard_id in repairs and product.name in repairs[shard_id].generations:
+                yield shard_id, product, repairs[shard_id]
+            if product.name in missing.get(shard_id, ()):
+                yield shard_id, product, None
+
+
+def do_work(
+    source: Store, target: Store, inventory: Inventory, shard_id: str, product: Product, repair: Repair | None
+) -> str:
+    """One of these."""
+    samples, more = inventory.samples(shard_id), {}
+    if repair is not None:
+        samples = tuple(sample for sample in samples if sample.sample_id in repair.samples)
+        more = {"generation": repair.generations[product.name], "retries": repair.retries}
+    make = do_faces if product == FACES else do_edit
+    return make(source, target, Shard(shard_id=shard_id, samples=samples), product, **more)
