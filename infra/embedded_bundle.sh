@@ -10,7 +10,7 @@ render() { oodinv portraits render --crop-size 128 "$@"; }
 train() { oodinv train "$@"; }
 
 # Portraits: no head is in two of these, and no design of an accessory is in two splits.
-render --split train --count 8000 --accessory-share 0 --busy-share 0 --out "$work/clean"
+render --split train --count 6000 --accessory-share 0 --busy-share 0 --out "$work/clean"
 render --split train --start 8000 --count 5000 --accessory-share 0.6 --busy-share 0.7 --out "$work/worn"
 render --split val --count 300 --accessory-share 1 --out "$work/val"
 render --split test --count 1000 --accessory-share 0 --busy-share 0 --out "$work/test-clean"
@@ -20,8 +20,8 @@ oodinv portraits render --split test --start 1600 --count 150 --accessory-share 
 
 # Networks. The second regressor judges edits; it has seen none of the portraits that the first one has seen.
 train generator --data "$work/clean" --out "$work/generator" --set 'training.phases=[
-    {resolution: 64, images: 32000, rate: 0.009, final_rate: 0.003},
-    {resolution: 128, images: 64000, rate: 0.007, final_rate: 0.0003}]'
+    {resolution: 64, images: 24000, rate: 0.009, final_rate: 0.003},
+    {resolution: 128, images: 56000, rate: 0.007, final_rate: 0.0003}]'
 train regressor --data "$work/clean" --out "$work/regressor"
 train regressor --data "$work/worn" --out "$work/judge" --set training.seed=1 --set 'widths=[32,64,96,160]'
 train encoder --data "$work/clean" --data "$work/worn" --out "$work/encoder" --input generator="$work/generator" \
