@@ -146,9 +146,10 @@ class _Twins:
         self._first: dict[bytes, Looked] = {}
 
     def remember(self, looked: Looked) -> None:
-        """One that others may be like; its pixels are not kept."""
+        """One that others may be like, unless it failed: another try may not. Its pixels are not kept."""
         content = self._reader.content_of(looked.sample)
-        if content is not None and not isinstance(looked.photo, Reason):
+        failed = isinstance(looked.photo, Reason) or any(row["status"] == "failed" for row in looked.faces)
+        if content is not None and not failed:
             self._first.setdefault(content, replace(looked, photo=None, crops=()))
 
     def of(self, sample: Sample) -> Looked | None:

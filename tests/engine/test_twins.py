@@ -8,6 +8,8 @@ from shard_runs import detector, make_settings, plan_jobs, products, read_rows, 
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.engine.worker import ShardWorker
+from oodinv.imaging.errors import PhotoError
+from oodinv.imaging.isolated import Decoders
 from oodinv.ledger import fsck, sample_id
 from oodinv.store import open_store
 
@@ -84,6 +86,22 @@ def test_a_twin_that_gets_a_preview_is_looked_at(source, tiny_bundle, tmp_path, 
     assert counted == {"detect": 4, "invert": 1 + 3 + 1}
     previews = [info.key for info in open_store(settings.target).list("products/") if info.key.endswith("-preview.jpg")]
     assert len(previews) == 1 and twin in previews[0]
+
+
+def test_what_failed_for_the_first_is_tried_for_the_next(source, tiny_bundle, tmp_path, monkeypatch):
+    settings = make_settings(source, tmp_path / "out", tiny_bundle)
+    decode, failed = Decoders.decode, []
+
+    def flaky(self, data, *limits):
+        if data == (source / "a-portrait.jpg").read_bytes() and not failed:
+            failed.append(data)
+            raise PhotoError("decoder-died", "once")
+        return decode(self, data, *limits)
+
+    monkeypatch.setattr(Decoders, "decode", flaky)
+    run_shards(settings, order=lambda jobs: [job.with_care() for job in jobs])
+    rows = rows_by_photo(settings, settings.products[0])
+    assert [rows[f"{copy}-portrait.jpg"][0]["status"] for copy in "adf"] == ["failed", "ok", "ok"]
 
 
 def test_after_one_in_quarantine_the_next_is_the_first(source, tiny_bundle, tmp_path):
