@@ -94,7 +94,7 @@ def measure_parts(
     try:
         invert = rate("invert", lambda: model.invert(crop), flops.invert)
         inversion = model.invert(crop)
-        edit = rate("edit", lambda: model.edit(inversion, offset), flops.edit)
+        edit = rate("edit", lambda: model.edit(inversion, offset), flops.edit)  # noqa: F821 (deleted below, not yet)
         w_plus = inversion.w_plus
         del inversion  # the parts' peaks are their own
         encoder = rate("encoder", lambda: model.encode(crop), flops.encoder)

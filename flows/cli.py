@@ -71,6 +71,7 @@ def main() -> None:
 @click.option("--format", "format_", help="jpeg, png or webp.  [default: jpeg]")
 @click.option("--quality", type=int, help="Of JPEG and WebP.  [default: 95]")
 @click.option("--keep", metavar="LIST", help="Also write masks,crops,latents per face.")
+@click.option("--objects", help="files: one for each picture; tars: few for each shard.  [default: files]")
 @click.option("--shard-size", type=int, help="Photos per shard.  [default: 256]")
 @click.option("--workers", type=int, help="Actors.  [default: one per processor, at most 8]")
 @click.option("--min-workers", type=int, help="Kept while there is less work for them.  [default: all]")

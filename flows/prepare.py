@@ -77,6 +77,7 @@ def prepare(request: AugmentRequest, *, write: bool = True, warn: bool = True) -
         preset=request.preset,
         precision=request.precision,
         access=access,
+        objects=request.objects,
         microbatch=request.microbatch,
     )
 

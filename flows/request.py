@@ -49,6 +49,11 @@ class AugmentRequest(BaseModel):
     format: Literal["jpeg", "png", "webp"] = Field(default="jpeg", description="File format of the images")
     quality: int = Field(default=95, ge=1, le=100, description="Of JPEG and WebP")
     keep: tuple[Literal["masks", "crops", "latents"], ...] = Field(default=(), description="Also write these, per face")
+    objects: Literal["files", "tars"] = Field(
+        default="files",
+        description="files: each picture is an object. tars: those of a shard are in few tars, for stores that charge "
+        "for each object or mind their number",
+    )
     shard_size: int = Field(
         default=256, ge=1, le=10_000, description="Photos per shard, the unit of work and resumption"
     )

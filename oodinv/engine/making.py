@@ -155,6 +155,7 @@ class Making:
     ) -> Published:
         job, common = self.job, self._common(product, upload.attempt)
         with self.timers("publish"):
+            upload.finish()
             commit = write_part(
                 self.target,
                 product=product,
@@ -162,6 +163,7 @@ class Making:
                 attempt=upload.attempt,
                 rows=[row | common for row in rows],
                 objects=upload.objects,
+                members=upload.members,
                 timers=self.timers.rounded(),
                 faces_commit=faces_commit,
                 generation=job.generation(product),
@@ -175,7 +177,7 @@ class Making:
         return Published(outcome=outcome, commit=commit, bad=bad)
 
     def _upload(self, product: str) -> Upload:
-        return Upload(self.target, product, self.job.shard_id)
+        return Upload(self.target, product, self.job.shard_id, tars=self.settings.objects == "tars")
 
     def _common(self, product: str, attempt: str) -> dict[str, Any]:
         """Columns that are the same in all rows of a part."""

@@ -18,6 +18,7 @@ from oodinv.store import DEFAULT_ACCESS, Access
 Output = Literal["photo", "crop"]
 Format = Literal["jpeg", "png", "webp"]
 Keep = Literal["masks", "crops", "latents"]
+Objects = Literal["files", "tars"]
 Part = Literal["all", "faces", "edits"]
 
 FACES_CROP = 1024
@@ -66,6 +67,9 @@ class RunSettings:
     """How to reach source and target."""
     previews: frozenset[str] = frozenset()
     """Samples whose faces get a preview strip for the contact sheet."""
+    objects: Objects = "files"
+    """Each picture is an object of its own, or those of a shard are in few tars. Rows and bytes are the same: it is no
+    part of a fingerprint."""
     microbatch: int | None = None
     """Most faces, of one or several photos, for each call of the model; None = what suits the device. Like the number
     of actors it is no part of a product's fingerprint, though on a GPU, and on a CPU above 1, the last bits of a photo

@@ -38,6 +38,7 @@ from oodinv.ledger.schema import ROW_SCHEMA, RUN_COLUMNS, STATUSES, make_row, ro
 from oodinv.ledger.snapshot import Snapshot, latest_snapshot, load_snapshot, publish_snapshot, read_snapshot
 from oodinv.ledger.status import DatasetStatus, ProductStatus, dataset_status
 from oodinv.ledger.statuses import count_statuses, sample_statuses
+from oodinv.ledger.tars import ObjectReader
 from oodinv.ledger.validate import validate_part
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "FsckReport",
     "Inventory",
     "LedgerError",
+    "ObjectReader",
     "PartInvalid",
     "Product",
     "ProductStatus",

@@ -2,7 +2,7 @@
 
 import re
 
-from oodinv.ledger.layout import data_prefix, shard_prefix
+from oodinv.ledger.layout import ATTEMPT_DEPTH, data_prefix, shard_prefix
 from oodinv.ledger.snapshot import PREFIX
 
 PROBES = "runs/probe-"
@@ -34,5 +34,5 @@ def is_probe(key: str) -> bool:
 
 def attempt_folder(key: str) -> str:
     """The folder of the attempt that wrote an object of a shard or a snapshot."""
-    depth = 6 if key.startswith("products/") else 3  # products/<product>/data/<hh>/<shard>/<attempt>
+    depth = ATTEMPT_DEPTH if key.startswith("products/") else 3
     return "/".join(key.split("/")[:depth])

@@ -22,6 +22,7 @@ from oodinv.ledger.layout import data_prefix, shard_prefix, spec_key
 from oodinv.ledger.live import by_shard
 from oodinv.ledger.part import read_part, reference_problems
 from oodinv.ledger.statuses import count_statuses, sample_statuses
+from oodinv.ledger.tars import read_tar
 from oodinv.ledger.validate import validate_part
 from oodinv.store import ObjectInfo, ObjectMissing, Store
 
@@ -124,23 +125,31 @@ def _content_problems(target: Store, commit: Commit) -> Iterator[str]:
     except LedgerError:
         return  # told with the rows
     bundles = {row["out_key"]: row["bundle_sha256"] for row in rows if row["out_key"] is not None}
-    for obj in commit.objects:
-        if obj == commit.part:
-            continue
-        try:
-            data = get_verified(target, obj)
-        except LedgerError as error:
-            yield f"{commit.key}: {error}"
-            continue
-        if obj.key in bundles:
-            told = read_provenance(data)
+    for read in _contents(target, commit):
+        if isinstance(read, str):
+            yield f"{commit.key}: {read}"
+        elif read[0] in bundles:
+            key, told = read[0], read_provenance(read[1])
             if told is None:
-                yield f"{commit.key}: {obj.key} does not say that it is synthetic and what made it"
-            elif (told.product, told.bundle_sha256) != (commit.product, bundles[obj.key]):
+                yield f"{commit.key}: {key} does not say that it is synthetic and what made it"
+            elif (told.product, told.bundle_sha256) != (commit.product, bundles[key]):
                 yield (
-                    f"{commit.key}: {obj.key} says that {told.product} and bundle {told.bundle_sha256[:12]}… made it, "
-                    f"its rows say {commit.product} and {str(bundles[obj.key])[:12]}…"
+                    f"{commit.key}: {key} says that {told.product} and bundle {told.bundle_sha256[:12]}… made it, "
+                    f"its rows say {commit.product} and {str(bundles[key])[:12]}…"
                 )
+
+
+def _contents(target: Store, commit: Commit) -> Iterator[tuple[str, bytes] | str]:
+    """Every picture and mask, and whatever else is committed but the rows: key and bytes, or a problem."""
+    tars = {member.tar for member in commit.members}
+    for obj in commit.objects:
+        if obj.key in tars:
+            yield from read_tar(target, commit, obj)
+        elif obj != commit.part:
+            try:
+                yield obj.key, get_verified(target, obj)
+            except LedgerError as error:
+                yield str(error)
 
 
 def _part_problems(target: Store, inventory: Inventory, commit: Commit) -> Iterator[str]:
@@ -150,7 +159,7 @@ def _part_problems(target: Store, inventory: Inventory, commit: Commit) -> Itera
     except LedgerError as error:
         yield f"{commit.key}: {error}"
         return
-    for problem in reference_problems(table, commit.objects):
+    for problem in reference_problems(table, commit.named):
         yield f"{commit.key}: {problem}"
     if table["attempt"].unique().to_pylist() != [commit.attempt]:
         yield f"{commit.key}: its rows are of another attempt than {commit.attempt}"

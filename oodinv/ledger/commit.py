@@ -27,6 +27,20 @@ class CommittedObject:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Member:
+    """A picture or mask in a tar, as a commit vouches for it."""
+
+    key: str
+    """As it would be were it an object of its own: what rows name."""
+    size: int
+    sha256: str
+    tar: str
+    """Key of the tar, one of the commit's objects."""
+    offset: int
+    """Where its bytes begin in the tar."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CommitId:
     """A commit as its key tells it, before reading."""
 
@@ -60,7 +74,7 @@ class Commit(CommitId):
 
     attempt: str
     objects: tuple[CommittedObject, ...]
-    """The part, and every image and mask that its rows name."""
+    """The part, and every image and mask that its rows name, or the tars that hold these."""
 
     samples: Mapping[str, int]
     """Samples by status; all statuses are present."""
@@ -74,15 +88,26 @@ class Commit(CommitId):
     faces_commit: FacesCommit | None = None
     retries: tuple[int, ...] = ()
     """Numbers of the demands that a repair answers, see ``retry``."""
+    members: tuple[Member, ...] = ()
+    """What is in these tars, see ``tars``."""
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self):
         prefix = attempt_prefix(self.product, self.shard_id, self.attempt)
-        keys = [obj.key for obj in self.objects]
+        stored = {obj.key: obj.size for obj in self.objects}
+        lost = [m.key for m in self.members if m.offset < 0 or m.offset + m.size > stored.get(m.tar, -1)]
+        if lost:
+            raise LedgerError(f"a commit lists the tars of its members, and these lie within them; not so: {lost[:5]}")
+        keys = [named.key for named in self.named]
         if any(not key.startswith(prefix) for key in keys) or len(set(keys)) < len(keys):
             raise LedgerError(f"a commit lists each object once, below its attempt's own {prefix}; got {keys[:5]}")
         if prefix + PART not in keys:
             raise LedgerError(f"a commit lists its rows: {prefix + PART} is missing")
+
+    @property
+    def named(self) -> tuple[CommittedObject | Member, ...]:
+        """All that rows may name, and the part and tars."""
+        return (*self.objects, *self.members)
 
     @cached_property
     def part(self) -> CommittedObject:
@@ -91,7 +116,10 @@ class Commit(CommitId):
 
     def to_bytes(self) -> bytes:
         """Canonical JSON: the same commit has the same bytes."""
-        return canonical_json(asdict(self))
+        fields = asdict(self)
+        if not self.members:
+            del fields["members"]
+        return canonical_json(fields)
 
 
 def publish(target: Store, commit: Commit) -> Literal["done", "already-mine", "lost"]:
@@ -168,9 +196,14 @@ def _parse(data: bytes, key: str, expected: CommitId | None = None) -> Commit:
             )
         faces = fields.pop("faces_commit")
         objects = tuple(CommittedObject(**obj) for obj in fields.pop("objects"))
-        retries = tuple(fields.pop("retries", ()))
         commit = Commit(
-            **fields, objects=objects, faces_commit=FacesCommit(**faces) if faces else None, retries=retries
+            **fields
+            | {
+                "objects": objects,
+                "faces_commit": FacesCommit(**faces) if faces else None,
+                "retries": tuple(fields.get("retries", ())),
+                "members": tuple(Member(**member) for member in fields.get("members", ())),
+            }
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise LedgerError(f"{key} is no readable commit: {str(error)[:200]}") from error

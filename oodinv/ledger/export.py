@@ -18,8 +18,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from oodinv.ledger.commit import CommittedObject, get_verified
+from oodinv.ledger.commit import get_verified
 from oodinv.ledger.snapshot import SnapshotFile, files_of, find_snapshot
+from oodinv.ledger.tars import ObjectReader
 from oodinv.store import Store
 
 MOST_BYTES = 256 * 2**20
@@ -70,7 +71,7 @@ def export_webdataset(
         StoreError: The place of export cannot be written.
     """
     snapshot = find_snapshot(target, number)
-    tars: list[str] = []
+    objects, tars = ObjectReader(target), list[str]()
     pictures = skipped = 0
     for product, files in groupby(files_of(snapshot, products), key=lambda file: file.product):
         for index, batch in enumerate(_batches(_pictures(target, files), most_bytes)):
@@ -80,7 +81,7 @@ def export_webdataset(
             if _is_there(out, key):
                 skipped += 1
             else:
-                out.create(key, _tar(target, batch, masks, on_picture))
+                out.create(key, _tar(objects, batch, masks, on_picture))
     return Exported(tars=tuple(tars), pictures=pictures, skipped=skipped)
 
 
@@ -117,11 +118,11 @@ def _is_there(out: Store, key: str) -> bool:
     return any(info.key == key for info in out.list(key))
 
 
-def _tar(target: Store, batch: list[_Rows], masks: bool, on_picture: Callable[[], object]) -> bytes:
+def _tar(objects: ObjectReader, batch: list[_Rows], masks: bool, on_picture: Callable[[], object]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for rows in batch:
-            for name, data in _members(target, rows, masks):
+            for name, data in _members(objects, rows, masks):
                 member = tarfile.TarInfo(name)
                 member.size, member.mode = len(data), 0o644
                 archive.addfile(member, io.BytesIO(data))
@@ -129,16 +130,15 @@ def _tar(target: Store, batch: list[_Rows], masks: bool, on_picture: Callable[[]
     return buffer.getvalue()
 
 
-def _members(target: Store, rows: _Rows, masks: bool) -> Iterator[tuple[str, bytes]]:
+def _members(objects: ObjectReader, rows: _Rows, masks: bool) -> Iterator[tuple[str, bytes]]:
     first = rows[0]
     stem, _, extension = first["out_key"].rpartition("/")[2].rpartition(".")
-    picture = CommittedObject(key=first["out_key"], size=first["out_bytes"], sha256=first["out_sha256"])
-    yield f"{stem}.{extension}", get_verified(target, picture)
+    yield f"{stem}.{extension}", objects.get_verified(first["out_key"], first["out_bytes"], first["out_sha256"])
     told = [{name: _plain(value) for name, value in row.items() if name not in _COLUMNS_LEFT_OUT} for row in rows]
     yield f"{stem}.json", json.dumps({"rows": told}, sort_keys=True, ensure_ascii=False).encode()
     for row in rows if masks else ():
         if row["mask_key"] is not None:
-            yield f"{stem}.{row['face_index']}.mask.png", target.get(row["mask_key"])
+            yield f"{stem}.{row['face_index']}.mask.png", objects.get(row["mask_key"])
 
 
 def _plain(value: Any) -> Any:

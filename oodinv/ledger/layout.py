@@ -6,6 +6,8 @@ from oodinv.store import Store
 
 PRODUCTS = "products/"
 PART = "part.parquet"
+ATTEMPT_DEPTH = 6
+"""Folders of an attempt's prefix: products/<product>/data/<hh>/<shard>/<attempt>."""
 
 
 def spec_key(product: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oodinv.ledger.commit import Commit, CommittedObject, FacesCommit, get_verified
+from oodinv.ledger.commit import Commit, CommittedObject, FacesCommit, Member, get_verified
 from oodinv.ledger.errors import PartInvalid
 from oodinv.ledger.identity import sha256_hex
 from oodinv.ledger.inventory import Shard
@@ -49,6 +49,7 @@ def write_part(
     attempt: str,
     rows: Iterable[Mapping[str, Any]],
     objects: Sequence[CommittedObject] = (),
+    members: Sequence[Member] = (),
     timers: Mapping[str, float] | None = None,
     faces_commit: FacesCommit | None = None,
     generation: int = 0,
@@ -63,6 +64,7 @@ def write_part(
         attempt: The attempt that wrote ``objects``.
         rows: Fields of ``make_row``, in any order; at least one row for each sample.
         objects: Everything that ``write_object`` returned for this attempt.
+        members: What is in those of them that are tars.
         timers: Seconds by stage.
         faces_commit: What an edit was computed from.
         generation: Of the commit: 0, or for a repair one more than the newest.
@@ -73,7 +75,7 @@ def write_part(
             ``mask_key`` that is not among ``objects``.
     """
     table = validate_part(rows_to_table(rows), product=product, shard=shard)
-    broken = list(reference_problems(table, objects))
+    broken = list(reference_problems(table, [*objects, *members]))
     if broken:
         raise PartInvalid(f"part of {product}, shard {shard.shard_id}:\n  " + "\n  ".join(broken[:10]))
     data = to_parquet(table)
@@ -91,6 +93,7 @@ def write_part(
         timers=dict(timers or {}),
         faces_commit=faces_commit,
         retries=tuple(retries),
+        members=tuple(sorted(members, key=lambda member: member.key)),
     )
 
 
@@ -108,7 +111,7 @@ def read_part(target: Store, commit: Commit, columns: list[str] | None = None) -
     return from_parquet(get_verified(target, commit.part), ROW_SCHEMA, commit.part.key, columns)
 
 
-def reference_problems(table: pa.Table, objects: Sequence[CommittedObject]) -> Iterator[str]:
+def reference_problems(table: pa.Table, objects: Sequence[CommittedObject | Member]) -> Iterator[str]:
     """Rows that name an object the commit does not vouch for, or another sample's."""
     known = {obj.key: obj for obj in objects}
     owner: dict[str, str] = {}

@@ -37,11 +37,11 @@ class Dice:
         """White noise in [0, 1)."""
         return self._rand(count, channels, cells, cells).to(self.device)
 
-    def choice(self, count: int, of: int) -> Int[Tensor, "{count}"]:
+    def choice(self, count: int, of: int) -> Int[Tensor, "{count}"]:  # noqa: F821 (an axis)
         """Whole numbers from 0 to `of` - 1, on the processor."""
         return torch.randint(of, (count,), generator=self.rng)
 
-    def share(self, count: int) -> Float[Tensor, "{count}"]:
+    def share(self, count: int) -> Float[Tensor, "{count}"]:  # noqa: F821 (an axis)
         """Uniform in [0, 1), on the processor."""
         return self._rand(count)
 
