@@ -19,7 +19,9 @@ oodinv portraits render --split test --start 1600 --count 150 --accessory-share 
     --counterfactuals smile+2,age+2,gender+2,yaw+2,mouth_open+2 --out "$work/test-edits"
 
 # Networks. The second regressor judges edits; it has seen none of the portraits that the first one has seen.
-train generator --data "$work/clean" --out "$work/generator" --set 'training.phases=[
+# Those in infra/embedded are taken as they are; without them they are trained, which takes hours.
+if [ -e infra/embedded/generator ] && [ ! -e "$work/generator" ]; then cp -r infra/embedded/generator "$work/"; fi
+[ -e "$work/generator/generator.safetensors" ] || train generator --data "$work/clean" --out "$work/generator" --set 'training.phases=[
     {resolution: 64, images: 24000, rate: 0.009, final_rate: 0.003},
     {resolution: 128, images: 56000, rate: 0.007, final_rate: 0.0003}]'
 train regressor --data "$work/clean" --out "$work/regressor"
