@@ -5,6 +5,7 @@
 #   infra/embedded_bundle.sh WORK
 set -euo pipefail
 work=${1:?give a folder for portraits and trainings}
+here=$(dirname "$0")
 
 render() { oodinv portraits render --crop-size 128 "$@"; }
 train() { oodinv train "$@"; }
@@ -20,7 +21,7 @@ oodinv portraits render --split test --start 1600 --count 150 --accessory-share 
 
 # Networks. The second regressor judges edits; it has seen none of the portraits that the first one has seen.
 # Those in infra/embedded are taken as they are; without them they are trained, which takes hours.
-if [ -e infra/embedded/generator ] && [ ! -e "$work/generator" ]; then cp -r infra/embedded/generator "$work/"; fi
+if [ -e "$here/embedded/generator" ] && [ ! -e "$work/generator" ]; then cp -r "$here/embedded/generator" "$work/"; fi
 [ -e "$work/generator/generator.safetensors" ] || train generator --data "$work/clean" --out "$work/generator" --set 'training.phases=[
     {resolution: 64, images: 24000, rate: 0.009, final_rate: 0.003},
     {resolution: 128, images: 56000, rate: 0.007, final_rate: 0.0003}]'

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_a_target_that_fails_stops_the_run_and_the_next_one_goes_on_from_there(
     last = stopped.stderr.splitlines()[-1]
     assert re.match(r"oodinv: writing .* failed: Not a directory. A file lies where a folder is needed: move it", last)
     store = open_store(settings.target)
-    assert len(list_commits(store, settings.faces.name)) == 1 and not list_commits(store, product.name)
+    assert not list_commits(store, settings.faces.name) and not list_commits(store, product.name)
     in_the_way.unlink()
     resumed = oodinv(*command_of(settings, shard_size=4, workers=1))
     assert resumed.returncode == 0, resumed.stderr
@@ -125,15 +126,16 @@ def test_a_run_that_is_told_to_end_commits_the_shards_under_way_and_begins_no_ot
     (product,) = settings.products
     # Of two kinds of actors: one finds faces, the other edits.
     process = oodinv.start(*command_of(settings, shard_size=6, workers=1), "--face-workers", "1")
-    commits = tmp_path / "out" / "products" / product.name / "commits"
-    wait_for(lambda: len(list(commits.glob("*.json"))) >= 1)
+    faces, commits = (tmp_path / "out" / "products" / name / "commits" for name in (settings.faces.name, product.name))
+    wait_for(lambda: len(list(faces.glob("*.json"))) >= 1)
+    time.sleep(0.3)  # the next one is under way, and the first is being edited
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
     assert process.returncode != 0
     told = re.search(r"told to end: nothing more is begun, (\d) shards under way were finished", output)
     assert told and int(told[1]) >= 1, output
     done = len(list(commits.glob("*.json")))
-    assert 1 <= done < 8
+    assert done < 8
     # Nothing was half done: whatever was written belongs to a commit.
     assert is_clean(settings).num_orphans == 0
     again = oodinv(*command_of(settings, shard_size=6, workers=2))

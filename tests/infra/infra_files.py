@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 INFRA = ROOT / "infra"
 COMPOSE = INFRA / "compose" / "compose.yaml"
 KUBERNETES = INFRA / "kubernetes"
+BINARY = (".pyc", ".safetensors")
 OPERATIONS = ROOT / "docs" / "operations.md"
 
 _PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")

@@ -1,10 +1,12 @@
 import re
 
 import pytest
-from infra_files import INFRA, OPERATIONS, ROOT
+from infra_files import BINARY, INFRA, OPERATIONS, ROOT
 
 FILES = sorted(
-    path for path in [*INFRA.rglob("*"), OPERATIONS] if path.is_file() and path.suffix != ".pyc" and path.name != ".env"
+    path
+    for path in [*INFRA.rglob("*"), OPERATIONS]
+    if path.is_file() and path.suffix not in BINARY and path.name != ".env"
 )
 _LOOKS_REAL = {
     "an AWS key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),

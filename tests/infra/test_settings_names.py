@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
-from infra_files import INFRA, OPERATIONS, ROOT
+from infra_files import BINARY, INFRA, OPERATIONS, ROOT
 from prefect.settings import Settings
 from prefect.settings.base import PrefectBaseSettings
 from pydantic import AliasChoices
@@ -13,7 +13,7 @@ from pydantic import AliasChoices
 FILES = sorted(
     path
     for path in [*INFRA.rglob("*"), OPERATIONS, ROOT / "prefect.yaml"]
-    if path.is_file() and path.suffix not in (".txt", ".pyc")
+    if path.is_file() and path.suffix not in (".txt", *BINARY)
 )
 _NAME = re.compile(r"(?<![\w$])(?:PREFECT|RAY|AWS|OODINV)_[A-Z0-9_]+\b")
 
