@@ -46,7 +46,7 @@ class PoolRun:
     stages_ms: dict[str, float]
     """For each photo; those beside the model overlap it."""
     actor_mb: tuple[float, float]
-    """Resident memory of the largest actor, after a quarter of the shards and after all of them."""
+    """Resident memory of the largest actor, after half of the shards and after all of them."""
     stored_bytes: float
     """In Ray's object store, at most."""
 
@@ -80,7 +80,7 @@ def _timed(pool: Pool, settings: RunSettings, jobs: Sequence[ShardJob], *, actor
             stages.update(receipt.timers)
             read += receipt.requests[BYTES_READ]
         stored = max(stored, _stored_bytes())
-        if number in (max(1, len(jobs) // 4), len(jobs)):
+        if number in (max(1, len(jobs) // 2), len(jobs)):
             memory.append(max(process.resident_mb for process in actors_below(os.getpid())))
     wall = time.perf_counter() - begin
     cpu = sum(process.cpu_s for process in below(os.getpid())) - before
@@ -127,7 +127,10 @@ def _stored_bytes() -> float:
 
 
 def memory_of_driver(photos: int, shard: int = SHARD) -> tuple[float, float]:
-    """Resident MB of this process after a tenth of the photos and after all of them, by jobs that do nothing."""
+    """Resident MB of this process after a third of the photos and after all of them, by jobs that do nothing.
+
+    The first hundred thousand fill what Ray and Python keep for reuse.
+    """
     from flows.waves import Totals
     from oodinv.engine.receipt import join_receipts
     from tasks.run_wave import Wave
@@ -144,7 +147,7 @@ def memory_of_driver(photos: int, shard: int = SHARD) -> tuple[float, float]:
         if number % 16 == 0:
             totals.add(wave, 2)
             wave = replace(wave, receipts=[])
-        if number in (photos // shard // 10, photos // shard):
+        if number in (photos // shard // 3, photos // shard):
             memory.append(resident_mb(os.getpid()))
     pool.close()
     return memory[0], memory[1]
