@@ -125,6 +125,7 @@ def run(name: str, photos: int, model_ms: float, server: Server, folder: Path, k
     _ended_well(_start(name, killed, model_ms, server, str(folder / killed)), name)
     killed_wall += time.perf_counter() - begin
     more = _puts(server) - _puts_of(start) - _puts_of(requests)
+    _check_equal(server, calm, killed)
     found = _rows(server, killed)
     sizes = {key: size for key, size in Bucket(killed).sizes().items()}
     good = {key for key, out, size in found if sizes.get(out) == size}
@@ -142,10 +143,24 @@ def run(name: str, photos: int, model_ms: float, server: Server, folder: Path, k
     )
 
 
+def _check_equal(server: Server, calm: str, killed: str) -> None:
+    """Datasets of a ledger are equal row for row, whatever happened to one of them."""
+    from oodinv.ledger import read_snapshot, run_differences
+    from oodinv.store import Access, open_store
+
+    if Bucket(calm).keys("dataset/snapshots/"):
+        access = Access(endpoint_url=server.endpoint_url)
+        rows = [read_snapshot(open_store(f"s3://{bucket}/dataset", access)) for bucket in (calm, killed)]
+        differences = run_differences(*rows)
+        if differences:
+            raise RuntimeError(f"the killed run's dataset is another: {differences}")
+        print(f"equal: {rows[0].num_rows} rows of {calm} and {killed}", flush=True)
+
+
 def _rows(server: Server, bucket: str) -> list[tuple[str, str, int]]:
     """Photo, picture and its size of every row that a reader would find."""
     store = Bucket(bucket)
-    if any(key.startswith("dataset/snapshots/") for key in store.keys("dataset/snapshots/")):
+    if store.keys("dataset/snapshots/"):
         import oodinv.ledger
         from oodinv.store import Access, open_store
 
