@@ -20,6 +20,9 @@ from oodinv.ledger import missing_work, plan_inventory, publish_snapshot, read_s
 from oodinv.ledger.retry import open_repairs
 from oodinv.store import open_source, open_store
 
+BESIDE = frozenset({"fetch", "decode", "detect", "align", "compose", "encode", "put"})
+"""Stages of threads beside the model: they overlap it and each other, so their seconds add up to nothing."""
+
 
 class LooksOnce:
     """A detector that looks at each photo once for all tests; looking takes longer than all a tiny model does."""
