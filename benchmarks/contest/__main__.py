@@ -4,6 +4,7 @@ python -m benchmarks.contest --photos 2000 --out benchmarks/results/2026-01-31-c
 """
 
 import argparse
+import importlib.util
 import io
 import json
 import os
@@ -23,7 +24,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import torch
 
-from benchmarks.contest.contestants import CONTESTANTS, MODELS
+from benchmarks.contest.contestants import CONTESTANTS, MODELS, PREFECT_RAY
 from benchmarks.contest.server import Server, s3_server
 from benchmarks.contest.work import Bucket
 from benchmarks.machine import describe_machine
@@ -83,7 +84,7 @@ class _Watch(threading.Thread):
 def _start(name: str, bucket: str, model_ms: float, server: Server, home: str) -> "subprocess.Popen[bytes]":
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PREFECT_"))}
     environment |= server.environment() | {"PREFECT_HOME": home, "PREFECT_LOGGING_LEVEL": "ERROR"}
-    environment |= {"PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("CONTEST_PATH", "")])}
+    environment |= {"PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])}
     command = [sys.executable, "-m", "benchmarks.contest.contestants", name, bucket, str(model_ms)]
     # A shell in between would be killed alone: its own session holds all that it starts.
     return subprocess.Popen(  # noqa: S603 (our own arguments)
@@ -203,13 +204,19 @@ def _fill(bucket: str, photos: int) -> None:
             pass
 
 
+def _installed() -> list[str]:
+    """All contestants, but for the one whose package is no dependency of this project and may be missing."""
+    missing = () if importlib.util.find_spec("prefect_ray") else (PREFECT_RAY,)
+    return [name for name in CONTESTANTS if name not in missing]
+
+
 def main() -> None:
     """Measure, print Markdown, write JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.contest", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--photos", type=int, default=2000)
     parser.add_argument("--model-ms", type=float, default=10.0, help="Of one photo")
     parser.add_argument("--kills", type=int, default=1)
-    parser.add_argument("--only", nargs="+", choices=list(CONTESTANTS), default=list(CONTESTANTS))
+    parser.add_argument("--only", nargs="+", choices=list(CONTESTANTS), default=_installed())
     parser.add_argument("--out", type=Path, help="JSON file")
     asked = parser.parse_args()
     results = []

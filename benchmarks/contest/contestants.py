@@ -150,12 +150,13 @@ def prefect_ray(bucket: str, seconds: float) -> None:
     all_shards()
 
 
+PREFECT_RAY = "prefect-ray, a task per shard"
 CONTESTANTS: dict[str, Callable[[str, float], None]] = {
     "oodinv": oodinv,
     "thread pool + boto3": threads,
     "ray.util.ActorPool": actor_pool,
     "Ray Data map_batches": ray_data,
-    "prefect-ray, a task per shard": prefect_ray,
+    PREFECT_RAY: prefect_ray,
 }
 
 if __name__ == "__main__":
