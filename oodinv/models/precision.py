@@ -28,3 +28,8 @@ def has_bfloat16(device: torch.device | str) -> bool:
     if device.type == "cpu":
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return True
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this processor has matrix instructions for bfloat16 (AMX), not only products of vectors."""
+    return bool(torch.cpu._is_amx_tile_supported())

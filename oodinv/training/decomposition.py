@@ -14,12 +14,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Num
-from torch import Tensor
+from torch import Tensor, nn
 
 from oodinv.models.decomposition import Decomposition, DecompositionConfig
 from oodinv.models.inversion import Inversion, InversionModel
 from oodinv.training import parallel
 from oodinv.training.averaging import average_into, ema_decay
+from oodinv.training.beginning import begin_digest, take_over
 from oodinv.training.data import Dataset, pick
 from oodinv.training.errors import TrainingError
 from oodinv.training.examples import Examples, draw_examples
@@ -111,6 +112,7 @@ class DecompositionTrainer:
         *,
         networks: LossNetworks = LossNetworks(),  # noqa: B008 (frozen)
         photographs: Num[Tensor, "photographs 3 size size"] | None = None,
+        begin: nn.Module | None = None,
         device: torch.device = torch.device("cpu"),  # noqa: B008 (immutable)
     ):
         """Draw a decomposition from the seed; encoder and generator of the model are frozen and used as they are.
@@ -122,10 +124,11 @@ class DecompositionTrainer:
             training: How.
             networks: Given ones for the image terms.
             photographs: Pictures of anything that occlusions are cut from.
+            begin: Another decomposition to begin from: all that fits is taken from it.
             device: Where.
 
         Raises:
-            TrainingError: The crops are smaller than the generator's images.
+            TrainingError: Nothing of `begin` fits, or the crops are smaller than the generator's images.
         """
         self.size = model.generator.config.resolution
         if data.size < self.size:
@@ -138,6 +141,9 @@ class DecompositionTrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(parallel.step_seed(training.seed, 3))
             decomposition = Decomposition(config)
+        self._begin = begin
+        if begin is not None:
+            take_over(decomposition, begin)
         self.average = deepcopy(decomposition).to(device).requires_grad_(False)
         model = model.eval().requires_grad_(False).to(device)
         self.model = InversionModel(model.encoder, model.generator, decomposition.to(device)).eval()
@@ -151,6 +157,7 @@ class DecompositionTrainer:
             self.data, network=self.config, training=self.training, terms=self.networks.told(),
             generator=network_digest(self.model.generator), encoder=network_digest(self.model.encoder),
             photographs=None if self.photographs is None else digest(self.photographs),
+            begin=begin_digest(self._begin),
         )  # fmt: skip
 
     def step(self, step: int) -> dict[str, float]:

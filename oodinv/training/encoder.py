@@ -21,6 +21,7 @@ from oodinv.models.latents import Latents
 from oodinv.models.stylegan2 import Generator
 from oodinv.training import parallel
 from oodinv.training.averaging import average_into, ema_decay
+from oodinv.training.beginning import begin_digest, take_over
 from oodinv.training.data import Dataset, pick
 from oodinv.training.deltas import active_layers, delta_norms, hold_back
 from oodinv.training.errors import TrainingError
@@ -103,6 +104,7 @@ class EncoderTrainer:
         source: LatentSource | None = None,
         networks: LossNetworks = LossNetworks(),  # noqa: B008 (frozen)
         photographs: Num[Tensor, "photographs 3 size size"] | None = None,
+        begin: nn.Module | None = None,
         device: torch.device = torch.device("cpu"),  # noqa: B008 (immutable)
     ):
         """Draw an encoder and a latent discriminator from the seed.
@@ -116,10 +118,13 @@ class EncoderTrainer:
             source: What the generator's latents are distributed like; None = normal.
             networks: Given ones for the image terms.
             photographs: Pictures of anything that occlusions are cut from.
+            begin: Another encoder to begin from: all that fits is taken from it, and all layers have a style of their
+                own from the first step.
             device: Where.
 
         Raises:
-            TrainingError: The crops are smaller than the generator's images, or the parameters are no latents of it.
+            TrainingError: The crops are smaller than the generator's images, the parameters are no latents of it, or
+                nothing of `begin` fits.
         """
         self.size = generator.config.resolution
         if data.size < self.size:
@@ -140,6 +145,9 @@ class EncoderTrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(parallel.step_seed(training.seed, 3))
             encoder, critic = Encoder(config), LatentDiscriminator(generator.config.style_dim)
+        self._begin = begin
+        if begin is not None:
+            take_over(encoder, begin)
         self.average = deepcopy(encoder).to(device).requires_grad_(False)
         self.encoder, self.critic = encoder.to(device), critic.to(device)
         for network in (self.encoder, self.average, self.generator):
@@ -156,6 +164,7 @@ class EncoderTrainer:
             true_styles=None if self.latents is None else digest(self.latents.mean, self.latents.std),
             latents=[type(self.source).__name__, None if self.latents is None else self.latents.noise],
             photographs=None if self.photographs is None else digest(self.photographs),
+            begin=begin_digest(self._begin),
         )  # fmt: skip
 
     def step(self, step: int) -> dict[str, float]:
@@ -214,6 +223,8 @@ class EncoderTrainer:
 
     def _active(self, step: int) -> int:
         training = self.training
+        if self._begin is not None:
+            return self.config.num_layers
         return active_layers(
             step * training.batch,
             self.config.num_layers,

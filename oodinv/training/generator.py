@@ -24,9 +24,10 @@ from oodinv.training import parallel
 from oodinv.training.adaptive import AdaptiveAugmentation
 from oodinv.training.augmentation import augment
 from oodinv.training.averaging import average_into, ema_decay
+from oodinv.training.beginning import begin_digest, take_over
 from oodinv.training.data import Dataset, pick
 from oodinv.training.errors import TrainingError
-from oodinv.training.fingerprint import digest, fingerprint
+from oodinv.training.fingerprint import fingerprint
 from oodinv.training.growing import grow
 from oodinv.training.latents import LatentSource, NormalLatents, PortraitLatents, known_params
 from oodinv.training.loop import LoopOptions, run_training
@@ -154,14 +155,14 @@ class GeneratorTrainer:
         )
         self.mean_path = 0.0
         self.phase = 0
-        self._begin = None if begin is None else begin.state_dict()
+        self._begin = begin
         start = self._drawn(0, lambda: Generator(replace(self.config, resolution=phases[0].resolution)))
         self._take_over(start)
         self._take(start, deepcopy(start))
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Network, training and pictures."""
-        begin = None if self._begin is None else digest(*(tensor for _, tensor in sorted(self._begin.items())))
+        begin = begin_digest(self._begin)
         return fingerprint(self.data, network=self.config, training=self.training, begin=begin)
 
     def step(self, step: int) -> dict[str, float]:
@@ -236,16 +237,8 @@ class GeneratorTrainer:
 
     def _take_over(self, generator: Generator, but: Generator | None = None) -> None:
         """What the training began from, where it fits; not in place of what `but` has learned already."""
-        if self._begin is None:
-            return
-        learned = set() if but is None else set(but.state_dict())
-        own = generator.state_dict()
-        fitting = {
-            name: tensor
-            for name, tensor in self._begin.items()
-            if name in own and own[name].shape == tensor.shape and name not in learned
-        }
-        generator.load_state_dict(own | fitting)
+        if self._begin is not None:
+            take_over(generator, self._begin, but=set() if but is None else set(but.state_dict()))
 
     def _take(self, generator: Generator, average: Generator) -> None:
         """Make these the networks, with a new discriminator and new optimisers."""

@@ -2,7 +2,8 @@
 
 Inputs by name: `generator` and `encoder` are folders of trainings that have ended, or bundles; `vgg` is torchvision's
 VGG19 as a safetensors file, `identity` a bundle with an identity network, `regressor` a folder of its training, and
-`photographs` a folder of pictures of anything that occlusions are cut from. The last four may be left out.
+`photographs` a folder of pictures of anything that occlusions are cut from. The last four may be left out, and so may
+the network that is trained itself: an `encoder` for an encoder, a `decomposition` for a decomposition to begin from.
 """
 
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,7 @@ from oodinv.training.structure import FeatureNetwork, encoder_features
 from oodinv.training.trained import save_trained
 from oodinv.training.trained_parts import (
     decomposition_shape,
+    find_decomposition,
     find_encoder,
     find_generator,
     find_identity,
@@ -43,8 +45,8 @@ from oodinv.training.trained_parts import (
     with_size,
 )
 
-ENCODER_INPUTS = ("generator", "vgg", "identity", "regressor", "photographs")
-DECOMPOSITION_INPUTS = ("generator", "encoder", "vgg", "identity", "regressor", "photographs")
+ENCODER_INPUTS = ("generator", "encoder", "vgg", "identity", "regressor", "photographs")
+DECOMPOSITION_INPUTS = ("generator", "encoder", "decomposition", "vgg", "identity", "regressor", "photographs")
 DIRECTIONS_INPUTS = ("generator", "encoder", "regressor")
 
 
@@ -128,6 +130,7 @@ def build_encoder(config: EncoderRecipe, data: Dataset, inputs: Inputs) -> Prepa
     generator = find_generator(folder)
     latents, source = find_latents(folder, data, generator)
     size = generator.config.resolution
+    begin = inputs.folders.get("encoder")
     trainer = EncoderTrainer(
         data,
         generator,
@@ -137,6 +140,7 @@ def build_encoder(config: EncoderRecipe, data: Dataset, inputs: Inputs) -> Prepa
         source=source,
         networks=_networks(inputs, None),
         photographs=_photographs(inputs, size),
+        begin=None if begin is None else find_encoder(begin),
         device=inputs.device,
     )
 
@@ -163,6 +167,7 @@ def build_decomposition(config: DecompositionRecipe, data: Dataset, inputs: Inpu
     training = _with_limits_of(config, shape.levels)
     encoder = encoder.to(inputs.device)
     size = generator.config.resolution
+    begin = inputs.folders.get("decomposition")
     trainer = DecompositionTrainer(
         data,
         InversionModel(encoder, generator, Decomposition(shape)),
@@ -170,6 +175,7 @@ def build_decomposition(config: DecompositionRecipe, data: Dataset, inputs: Inpu
         training,
         networks=_networks(inputs, encoder_features(encoder) if config.features else None),
         photographs=_photographs(inputs, size),
+        begin=None if begin is None else find_decomposition(begin),
         device=inputs.device,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from oodinv.training import parallel
+from oodinv.training.beginning import seen_before
 from oodinv.training.data import Dataset, open_dataset
 from oodinv.training.errors import TrainingError
 from oodinv.training.loop import Listener, LoopOptions, TrainingResult, run_training
@@ -56,14 +57,19 @@ def run_job(job: TrainingJob, listeners: Sequence[Listener] = ()) -> TrainingRes
         folder=job.out,
         options=job.options,
         listeners=listeners,
-        write=lambda folder: write_learned(folder, job.kind, job.config, data, prepared),
+        write=lambda folder: write_learned(
+            folder, job.kind, job.config, data, prepared, begin=job.inputs.get(job.kind)
+        ),
     )
 
 
-def write_learned(folder: Path, kind: str, config: Any, data: Dataset, prepared: Prepared) -> None:
-    """Write what a training of all its steps has learned, what it has seen, and how it went."""
+def write_learned(
+    folder: Path, kind: str, config: Any, data: Dataset, prepared: Prepared, *, begin: Path | None = None
+) -> None:
+    """Write what a training of all its steps has learned, what it and the one it began from have seen, how it went."""
+    before = None if begin is None else seen_before(begin, kind)
     # These first: weights whose pictures are not known must not be there.
-    Seen.of(data).write(folder, kind)
+    Seen.together([seen for seen in (before, Seen.of(data)) if seen is not None]).write(folder, kind)
     Record(
         kind=kind,
         settings=Record.settings_of(config),

@@ -59,9 +59,11 @@ def test_lazy_steps_are_smaller_by_their_share():
     assert adam.param_groups[0]["betas"] == (0.0, pytest.approx(0.99**0.8))
 
 
-def test_a_processor_computes_in_full_precision():
+@pytest.mark.parametrize(("multiplies", "dtype"), [(False, torch.float32), (True, torch.bfloat16)])
+def test_a_processor_computes_in_half_precision_where_that_is_fast(monkeypatch, multiplies, dtype):
+    monkeypatch.setattr("oodinv.training.optimising.multiplies_bfloat16", lambda: multiplies)
     with half_precision(torch.device("cpu")):
-        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
 
 
 def test_steps_find_their_phase_and_rates_fall_linearly():

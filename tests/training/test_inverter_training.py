@@ -59,6 +59,30 @@ def test_only_the_decomposition_learns(pack):
     assert any(not torch.equal(t, first[name]) for name, t in trainer.network().state_dict().items())
 
 
+def test_a_decomposition_may_begin_from_another(pack):
+    trainer = decomposition_trainer(pack)
+    trainer.step(0)
+    begin = trainer.decomposition
+    model = tiny_model()
+    again = DecompositionTrainer(pack, model, model.decomposition.config, trainer.training, begin=begin)
+    assert again.fingerprint()["begin"] and not trainer.fingerprint()["begin"]
+    for network in (again.decomposition, again.average):
+        assert all(torch.equal(tensor, begin.state_dict()[name]) for name, tensor in network.state_dict().items())
+
+
+def test_an_encoder_begins_from_another_with_all_its_layers(pack):
+    trainer = encoder_trainer(pack)
+    trainer.step(0)
+    assert trainer._active(0) == 1
+    again = EncoderTrainer(pack, trainer.generator, ENCODER, trainer.training, begin=trainer.encoder)
+    assert again._active(0) == ENCODER.num_layers
+    theirs = trainer.encoder.state_dict()
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in again.encoder.state_dict().items())
+    again.step(0)
+    with pytest.raises(TrainingError, match=r"nothing of the \w+ to begin from fits the Encoder"):
+        EncoderTrainer(pack, trainer.generator, ENCODER, trainer.training, begin=trainer.generator.mapping.layers[0])
+
+
 def test_an_overfitted_decomposition_finds_the_true_mask(pack):
     trainer = decomposition_trainer(pack, images=100, rate=8e-3, occluded_share=0.0, mirrored_share=0.0)
     values = [trainer.step(step) for step in range(trainer.steps)]
