@@ -21,17 +21,33 @@ oodinv portraits render --split test --start 1600 --count 150 --accessory-share 
 
 # Networks. The second regressor judges edits; it has seen none of the portraits that the first one has seen.
 # Those in infra/embedded are taken as they are; without them they are trained, which takes hours.
-if [ -e "$here/embedded/generator" ] && [ ! -e "$work/generator" ]; then cp -r "$here/embedded/generator" "$work/"; fi
-[ -e "$work/generator/generator.safetensors" ] || train generator --data "$work/clean" --out "$work/generator" --set 'training.phases=[
+for folder in "$here"/embedded/*/; do
+    [ -e "$work/$(basename "$folder")" ] || cp -r "$folder" "$work/"
+done
+# What follows is trained against weights as the bundle stores them.
+halve() {
+    python - "$1" <<'END'
+import os, sys
+from safetensors.torch import load_file, save_file
+path = sys.argv[1]
+save_file({name: t.half() if t.is_floating_point() else t for name, t in load_file(path).items()}, path + ".half")
+os.replace(path + ".half", path)
+END
+}
+learn() {  # KIND FOLDER ARGUMENTS...: train what is not there
+    if [ ! -e "$work/$2/$1.safetensors" ]; then train "$1" --out "$work/$2" "${@:3}"; fi
+    case $1 in generator | encoder | decomposition) halve "$work/$2/$1.safetensors" ;; esac
+}
+learn generator generator --data "$work/clean" --set 'training.phases=[
     {resolution: 64, images: 24000, rate: 0.009, final_rate: 0.003},
     {resolution: 128, images: 56000, rate: 0.007, final_rate: 0.0003}]'
-train regressor --data "$work/clean" --out "$work/regressor"
-train regressor --data "$work/worn" --out "$work/judge" --set training.seed=1 --set 'widths=[32,64,96,160]'
-train encoder --data "$work/clean" --data "$work/worn" --out "$work/encoder" --input generator="$work/generator" \
+learn regressor regressor --data "$work/clean" --set training.images=200000
+learn regressor judge --data "$work/worn" --set training.images=200000 --set training.seed=1 --set 'widths=[32,64,96,160]'
+learn encoder encoder --data "$work/clean" --data "$work/worn" --input generator="$work/generator" \
     --set training.images=40000
-train decomposition --data "$work/worn" --out "$work/decomposition" \
-    --input generator="$work/generator" --input encoder="$work/encoder" --set training.images=24000
-train directions --data "$work/clean" --out "$work/directions" --input generator="$work/generator" \
+learn decomposition decomposition --data "$work/worn" \
+    --input generator="$work/generator" --input encoder="$work/encoder" --set training.images=14000
+learn directions directions --data "$work/clean" --input generator="$work/generator" \
     --input regressor="$work/regressor" --set 'search.names=[smile,age,gender,yaw,mouth_open]'
 
 # The bundle, and what it does with portraits and designs that it has never seen.
