@@ -129,42 +129,43 @@ def _blend(
     to_crop[:, 2] = apply_affine(to_crop, np.array([origin], dtype=float))[0]
     warped = resample(layers, to_crop, rows, columns)
     ramp = _feather(to_crop, rows, columns, layers.shape[0], feather)
-    weight = warped[..., 3] * ramp[..., 0]
-    changed: Bool[np.ndarray, "rows columns"] = weight > 0
+    weight = warped[..., 3] * ramp
     base: Float32[np.ndarray, "rows columns 3"] | UInt8[np.ndarray, "rows columns 3"] = part
+    changed: Bool[np.ndarray, "rows columns"] | None = None
     if layers.shape[2] > 4:
         # Only inside the quadrilateral: beyond its border, `resample` mirrors.
-        displacement = np.where(ramp > 0, warped[..., 4:], 0) @ transform[:, :2].T.astype(np.float32)
+        displacement = np.where(ramp[..., None] > 0, warped[..., 4:], 0) @ transform[:, :2].T.astype(np.float32)
         base = moved(photo, displacement, origin)
-        changed |= (displacement != 0).any(axis=-1)
+        changed = (weight > 0) | (displacement != 0).any(axis=-1)
     # Colour by colour, as `resample` leaves them, and in place: what takes time is memory, not sums.
-    before = base.transpose(2, 0, 1).astype(np.float32, order="C")
+    before = np.ascontiguousarray(base.transpose(2, 0, 1)).astype(np.float32, copy=False)
     colours = warped[..., :3].transpose(2, 0, 1)
     if replace:
         colours -= before
     colours *= weight
     colours += before
     np.rint(colours, out=colours)
-    np.clip(colours, 0, 255, out=colours)
-    blended = part.copy()
-    np.copyto(blended, colours.astype(np.uint8).transpose(1, 2, 0), where=changed[..., None])
-    return blended
+    np.clip(colours, np.float32(0), np.float32(255), out=colours)
+    blended = colours.astype(np.uint8).transpose(1, 2, 0)
+    # With a weight of 0 these are the photo's own bytes already, unless `base` is not the photo.
+    return blended if changed is None else np.where(changed[..., None], blended, part)
 
 
 def _feather(
     to_crop: Float[np.ndarray, "2 3"], rows: int, columns: int, crop_size: int, feather: float
-) -> Float32[np.ndarray, "rows columns 1"]:
+) -> Float32[np.ndarray, "rows columns"]:
     """0 on and outside the crop's border, rising smoothly to 1 inside."""
     x = np.arange(columns) + 0.5
     y = np.arange(rows)[:, None] + 0.5
-    inside = np.full((rows, columns), np.inf)
-    for a, b, c in to_crop:
-        along = a * x + b * y + c
-        np.minimum(inside, np.minimum(along, crop_size - along), out=inside)
+    half = crop_size / 2
+    # Distances from the crop's middle along its two sides; the larger one tells how far the border is.
+    u, v = (np.abs(np.add(a * x + (c - half), b * y, dtype=np.float32, casting="same_kind")) for a, b, c in to_crop)
+    inside = np.subtract(np.float32(half), np.maximum(u, v, out=u), out=u)
     if feather == 0:
-        return (inside > 0).astype(np.float32)[..., None]
-    ramp = (inside / (feather * crop_size)).clip(0, 1)
-    return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)[..., None]
+        return (inside > 0).astype(np.float32)
+    inside *= np.float32(1 / (feather * crop_size))
+    ramp = np.clip(inside, np.float32(0), np.float32(1), out=inside)
+    return ramp * ramp * (np.float32(3) - np.float32(2) * ramp)
 
 
 def _bounds(

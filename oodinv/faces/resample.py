@@ -84,13 +84,23 @@ def _window(
     x1, y1 = (math.ceil(v) * reduction for v in seen.max(axis=0) + 1)
     if x0 >= 0 and y0 >= 0 and x1 <= source.shape[1] and y1 <= source.shape[0]:
         return source[y0:y1, x0:x1], (x0, y0)
-    rows, columns = _mirrored(y0, y1, source.shape[0]), _mirrored(x0, x1, source.shape[1])
-    return source.take(rows, axis=0).take(columns, axis=1), (x0, y0)
+    return _mirrored(_mirrored(source, 0, y0, y1), 1, x0, x1), (x0, y0)
 
 
-def _mirrored(start: int, stop: int, size: int) -> Shaped[np.ndarray, " count"]:
-    index = np.arange(start, stop) % (2 * size)
-    return np.minimum(index, 2 * size - 1 - index)
+def _mirrored(
+    source: Shaped[np.ndarray, "source_height source_width channels"], axis: int, start: int, stop: int
+) -> Shaped[np.ndarray, "rows columns channels"]:
+    """From `start` to `stop` along an axis, mirrored where it ends. Only what is mirrored is gathered one by one."""
+    size = source.shape[axis]
+    first, last = (min(max(end, 0), size) for end in (start, stop))
+
+    def gathered(start: int, stop: int) -> Shaped[np.ndarray, "rows columns channels"]:
+        index = np.arange(start, stop) % (2 * size)
+        return source.take(np.minimum(index, 2 * size - 1 - index), axis=axis)
+
+    inner = source[first:last] if axis == 0 else source[:, first:last]
+    parts = gathered(start, min(stop, first)), inner, gathered(max(start, last), stop)
+    return np.concatenate(parts, axis=axis)
 
 
 def _box_reduce(
@@ -122,8 +132,10 @@ def _bilinear(
     rows, columns, _ = picture.shape
     grid = np.empty((1, v.shape[0], u.shape[0], 2), dtype=np.float32)
     # grid_sample's align_corners=False: -1 and 1 are the outer edges, which is this project's convention scaled.
-    grid[0, ..., 0] = (matrix[0, 0] * u + matrix[0, 1] * v + matrix[0, 2]) * (2 / columns) - 1
-    grid[0, ..., 1] = (matrix[1, 0] * u + matrix[1, 1] * v + matrix[1, 2]) * (2 / rows) - 1
+    for axis, size in enumerate((columns, rows)):
+        across, down, origin = matrix[axis] * (2 / size)
+        # One sum for each point, in float64 and rounded once.
+        np.add(across * u + (origin - 1), down * v, out=grid[0, ..., axis], casting="same_kind")
     channels_first = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
     sampled = F.grid_sample(
         channels_first, torch.from_numpy(grid), mode="bilinear", padding_mode="border", align_corners=False

@@ -1,7 +1,8 @@
 """The columns of all products' rows, and building tables of them."""
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -86,11 +87,11 @@ def make_row(**fields: Any) -> dict[str, Any]:
     Raises:
         ValueError: A field that is no column, or a value of another type than its column's.
     """
-    unknown = sorted(fields.keys() - set(ROW_SCHEMA.names))
+    unknown = sorted(fields.keys() - _FIELDS.keys())
     if unknown:
-        raise ValueError(f"unknown fields {unknown}: expected some of {', '.join(ROW_SCHEMA.names)}")
-    given = dict.fromkeys(ROW_SCHEMA.names) | {"schema_version": SCHEMA_VERSION} | fields
-    return {field.name: _plain(field, given[field.name]) for field in ROW_SCHEMA}
+        raise ValueError(f"unknown fields {unknown}: expected some of {', '.join(_FIELDS)}")
+    plain = {name: _plain(_FIELDS[name], value) for name, value in fields.items() if value is not None}
+    return _NOTHING | plain
 
 
 def rows_to_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
@@ -102,21 +103,56 @@ def rows_to_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist([make_row(**row) for row in rows], schema=ROW_SCHEMA)
 
 
-def _plain(field: pa.Field, value: Any) -> Any:
+@dataclass(frozen=True)
+class _Field:
+    """A column, with what makes a plain value of one; asked of Arrow once, for there are dozens for each row."""
+
+    name: str
+    type: pa.DataType
+    convert: Callable[[Any], Any]
+
+
+def _field(field: pa.Field) -> _Field:
+    convert: Callable[[Any], Any] = _same
+    if field.name == "error_message":
+        convert = _message
+    elif pa.types.is_integer(field.type):
+        convert = operator.index
+    elif pa.types.is_floating(field.type):
+        convert = float
+    elif pa.types.is_nested(field.type):
+        convert = _flat
+    elif pa.types.is_timestamp(field.type):
+        convert = _zoned
+    return _Field(field.name, field.type, convert)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _message(value: Any) -> str:
+    return one_line(value.encode("utf-8", "backslashreplace").decode("utf-8"), MAX_MESSAGE)
+
+
+def _flat(value: Any) -> list[float]:
+    return list(np.asarray(value, np.float64).ravel().tolist())
+
+
+def _zoned(value: Any) -> Any:
+    if value.utcoffset() is None:
+        raise ValueError("a time without zone")
+    return value
+
+
+_FIELDS = {field.name: _field(field) for field in ROW_SCHEMA}
+_NOTHING = dict.fromkeys(_FIELDS) | {"schema_version": SCHEMA_VERSION}
+
+
+def _plain(field: _Field, value: Any) -> Any:
     """The value as its column takes it; Arrow itself would cut 1.5 to 1 in an integer column."""
-    if value is None:
-        return None
     try:
-        if pa.types.is_integer(field.type):
-            value = operator.index(value)
-        elif pa.types.is_floating(field.type):
-            value = float(value)
-        elif pa.types.is_nested(field.type):
-            value = np.asarray(value, np.float64).ravel().tolist()
-        elif pa.types.is_timestamp(field.type) and value.utcoffset() is None:
-            raise ValueError("a time without zone")
-        elif field.name == "error_message":
-            value = one_line(value.encode("utf-8", "backslashreplace").decode("utf-8"), MAX_MESSAGE)
+        value = field.convert(value)
         pa.scalar(value, field.type)
     except (pa.ArrowException, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{field.name} is {field.type}, got {value!r:.200}") from error
