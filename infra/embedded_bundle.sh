@@ -38,11 +38,15 @@ learn() {  # KIND FOLDER ARGUMENTS...: train what is not there
     if [ ! -e "$work/$2/$1.safetensors" ]; then train "$1" --out "$work/$2" "${@:3}"; fi
     case $1 in generator | encoder | decomposition) halve "$work/$2/$1.safetensors" ;; esac
 }
-learn generator generator --data "$work/clean" --set 'training.phases=[
+# First by pixels alone, then by the regressor's eyes too.
+learn generator generator-pixels --data "$work/clean" --set 'training.phases=[
     {resolution: 64, images: 24000, rate: 0.009, final_rate: 0.003},
     {resolution: 128, images: 56000, rate: 0.007, final_rate: 0.0003}]'
 learn regressor regressor --data "$work/clean" --set training.images=200000
 learn regressor judge --data "$work/worn" --set training.images=200000 --set training.seed=1 --set 'widths=[32,64,96,160]'
+learn generator generator --data "$work/clean" --input generator="$work/generator-pixels" \
+    --input regressor="$work/regressor" --set 'training.phases=[
+    {resolution: 128, images: 36000, rate: 0.005, final_rate: 0.0003}]'
 learn encoder encoder --data "$work/clean" --data "$work/worn" --input generator="$work/generator" \
     --set training.images=40000
 learn decomposition decomposition --data "$work/worn" \

@@ -27,7 +27,7 @@ from oodinv.training.averaging import average_into, ema_decay
 from oodinv.training.beginning import begin_digest, take_over
 from oodinv.training.data import Dataset, pick
 from oodinv.training.errors import TrainingError
-from oodinv.training.fingerprint import fingerprint
+from oodinv.training.fingerprint import fingerprint, function_digest
 from oodinv.training.growing import grow
 from oodinv.training.latents import LatentSource, NormalLatents, PortraitLatents, known_params
 from oodinv.training.loop import LoopOptions, run_training
@@ -35,8 +35,12 @@ from oodinv.training.losses import discriminator_adversarial, generator_adversar
 from oodinv.training.optimising import channels_last, half_precision, lazy_adam, set_adam
 from oodinv.training.path_length import path_lengths, path_penalty
 from oodinv.training.phases import Phase, Position, check_phases, position, total_steps
+from oodinv.training.regressor import AttributeRegressor
+from oodinv.training.structure import feature_distance
 
 _SHOWN = 8
+_SHIFT = 3
+"""Pixels."""
 _PARTS = ("generator", "average", "discriminator", "opt_g", "opt_d")
 
 
@@ -54,6 +58,11 @@ class GeneratorTraining:
     """Of the per-pixel loss of paired training."""
     person_weight: float = 3.0
     """Weight of the person's pixels against 1 for the background."""
+    feature_weight: float = 10.0
+    """Of `feature_distance` on a regressor's maps in paired training, where one is given."""
+    attribute_weight: float = 2.0
+    """Of the squared distance between the attributes which it reads off the drawn and the true picture. Pixels hardly
+    tell an open mouth from a closed one; it does."""
     latent_noise: float = 0.03
     """Deviation of the noise on a portrait's latent."""
     mixing: float | None = None
@@ -111,6 +120,7 @@ class GeneratorTrainer:
         training: GeneratorTraining,
         *,
         begin: Generator | None = None,
+        regressor: AttributeRegressor | None = None,
         device: torch.device = torch.device("cpu"),  # noqa: B008 (immutable)
     ):
         """Networks of the first phase, drawn from the seed.
@@ -121,6 +131,7 @@ class GeneratorTrainer:
             training: How.
             begin: Another generator to begin from: all that has the same name and shape is taken from it, so that
                 latents of another kind get a new mapping to the styles that it draws.
+            regressor: Compares drawn and true pictures in paired training; frozen.
             device: Where.
 
         Raises:
@@ -134,6 +145,9 @@ class GeneratorTrainer:
                 "leave those folders out, or set training.paired to false to train all of them as photos"
             )
         self.paired = data.params is not None if training.paired is None else training.paired
+        if regressor is not None and not self.paired:
+            raise TrainingError("the input regressor would not be used, since nothing is paired: leave it out")
+        self.regressor = None if regressor is None else regressor.to(device)
         self.latents: LatentSource = (
             PortraitLatents(known_params(data), Latents.over(known_params(data), noise=training.latent_noise))
             if self.paired
@@ -162,8 +176,13 @@ class GeneratorTrainer:
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Network, training and pictures."""
-        begin = begin_digest(self._begin)
-        return fingerprint(self.data, network=self.config, training=self.training, begin=begin)
+        return fingerprint(
+            self.data,
+            network=self.config,
+            training=self.training,
+            begin=begin_digest(self._begin),
+            regressor=function_digest(self.regressor),
+        )
 
     def step(self, step: int) -> dict[str, float]:
         """Generator, its average, discriminator, augmentation."""
@@ -283,6 +302,9 @@ class GeneratorTrainer:
                 fake, real, self._weight(index, now.phase.resolution) * (cut == 0)[:, None, None, None]
             )
             loss, values["pixel"] = self.training.pixel_weight * pixel, pixel.item()
+            if self.regressor is not None:
+                seen, told = self._compared(self.regressor, fake[cut == 0], real[cut == 0], own)
+                loss, values = loss + seen, values | told
         # Beside a paired loss the adversary is let in slowly: it knows nothing yet.
         weight = now.phase.adversarial * (min(1.0, 3 * now.done) if self.paired else 1.0)
         if weight > 0:
@@ -292,6 +314,26 @@ class GeneratorTrainer:
             loss, values["adversarial"] = loss + weight * adversarial, adversarial.item()
         self._descend(self.opt_g, self.generator, loss)
         return fake, values
+
+    def _compared(
+        self, regressor: AttributeRegressor, fake: Tensor, real: Tensor, own: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """What the regressor sees of drawn and true pictures, both moved alike by a few pixels.
+
+        It sees each picture smaller than it is: always at the same place, some of its pixels would count for nothing.
+        """
+        if not len(fake):
+            return fake.new_zeros(()), {}
+        shift = torch.randint(-_SHIFT, _SHIFT + 1, (2,), generator=own, device=own.device).tolist()
+        fake, real = (picture.roll(shift, dims=(2, 3)) for picture in (fake, real))
+        with half_precision(self.device):
+            maps = feature_distance(regressor.feature_maps, fake, real)
+            with torch.no_grad():
+                wanted = regressor(real).float()
+            attributes = (regressor(fake).float() - wanted).square().mean()
+        training = self.training
+        loss = training.feature_weight * maps + training.attribute_weight * attributes
+        return loss, {"features": maps.item(), "attributes": attributes.item()}
 
     def _weight(self, index: np.ndarray, size: int) -> Tensor:
         """The person's pixels weigh more, an accessory's not; where no mask is known all weigh the same."""

@@ -26,10 +26,10 @@ from oodinv.training.photographs import read_photographs
 from oodinv.training.preparing import Inputs, Prepared
 from oodinv.training.presets import PresetName, preset
 from oodinv.training.regressor import (
-    AttributeRegressor,
     RegressorConfig,
     RegressorTrainer,
     RegressorTraining,
+    find_regressor,
     regressor_sha256,
     varying_labels,
 )
@@ -207,7 +207,7 @@ def build_directions(config: DirectionsRecipe, data: Dataset, inputs: Inputs) ->
         config.search,
         latents=latents if config.styles == "known" else None,
         encoder=find_encoder(inputs.folder("encoder")) if config.styles == "encoder" else None,
-        regressor=_regressor(inputs),
+        regressor=find_regressor(inputs),
         source=source,
         device=inputs.device,
     )
@@ -258,12 +258,8 @@ def _check_used(inputs: Inputs, image: ImageWeights, occluded_share: float) -> N
 
 def _networks(inputs: Inputs, features: FeatureNetwork | None) -> LossNetworks:
     identity = None if "identity" not in inputs.folders else find_identity(inputs.folders["identity"])
-    regressor = _regressor(inputs)
+    regressor = find_regressor(inputs)
     embed: Embed | None = None if regressor is None else regressor.to(inputs.device).embed
     return LossNetworks.given(
         vgg=inputs.folders.get("vgg"), identity=identity, features=features, embed=embed, device=inputs.device
     )
-
-
-def _regressor(inputs: Inputs) -> AttributeRegressor | None:
-    return AttributeRegressor.load(inputs.folders["regressor"]) if "regressor" in inputs.folders else None

@@ -27,6 +27,7 @@ from oodinv.training.inverter_recipes import (
 )
 from oodinv.training.latents import PortraitLatents
 from oodinv.training.preparing import Inputs, Prepared, Recipe
+from oodinv.training.regressor import find_regressor
 from oodinv.training.trained import save_trained
 from oodinv.training.trained_parts import find_generator, find_resolution, save_latents
 
@@ -51,10 +52,16 @@ class GeneratorRecipe:
 
 
 def build_generator(config: GeneratorRecipe, data: Dataset, inputs: Inputs) -> Prepared:
-    """A generator's training; the input `generator` is another one to begin from."""
+    """A generator's training. Inputs: another `generator` to begin from, a `regressor` to compare pictures with."""
     folder = inputs.folders.get("generator")
-    begin = None if folder is None else find_generator(folder)
-    trainer = GeneratorTrainer(data, config.network, config.training, begin=begin, device=inputs.device)
+    trainer = GeneratorTrainer(
+        data,
+        config.network,
+        config.training,
+        begin=None if folder is None else find_generator(folder),
+        regressor=find_regressor(inputs),
+        device=inputs.device,
+    )
 
     def write(folder: Path) -> None:
         network = trainer.network()
@@ -75,7 +82,7 @@ RECIPES: dict[str, Recipe] = {
         config=GeneratorRecipe,
         build=build_generator,
         size=lambda config, inputs: config.network.resolution,
-        inputs=("generator",),
+        inputs=("generator", "regressor"),
     ),
     "encoder": Recipe(config=EncoderRecipe, build=build_encoder, size=_drawn, inputs=ENCODER_INPUTS),
     "decomposition": Recipe(

@@ -29,6 +29,7 @@ from oodinv.training.fingerprint import digest, fingerprint
 from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.occlusions import paste_occlusions
 from oodinv.training.optimising import channels_last, check_rates, half_precision
+from oodinv.training.preparing import Inputs
 
 _FILE = "regressor.safetensors"
 _SHOWN = 12
@@ -83,10 +84,18 @@ class AttributeRegressor(nn.Module):
 
     def embed(self, crop: Float[Tensor, "batch 3 size size"]) -> Float[Tensor, "batch dim"]:
         """What the attributes are read from: an embedding of the face where no identity network is at hand."""
-        x = small = F.adaptive_avg_pool2d(crop.float(), self.config.resolution)
-        for stage in self.stages:
-            x = stage(x)
+        small, x = self._small(crop), self.feature_maps(crop)[-1]
         return F.silu(self.hidden(torch.cat([x.flatten(1), small.mean(dim=(2, 3))], dim=1)))
+
+    def feature_maps(self, crop: Float[Tensor, "batch 3 size size"]) -> list[Tensor]:
+        """The map of each stage, finest first."""
+        maps = [self._small(crop)]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        return maps[1:]
+
+    def _small(self, crop: Float[Tensor, "batch 3 size size"]) -> Float[Tensor, "batch 3 resolution resolution"]:
+        return F.adaptive_avg_pool2d(crop.float(), self.config.resolution)
 
     def forward(self, crop: Float[Tensor, "batch 3 size size"]) -> Float[Tensor, "batch labels"]:
         """Standardised attributes of crops in [-1, 1] of any size, in the order of the labels."""
@@ -150,6 +159,11 @@ def regressor_sha256(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise TrainingError(f"{path} cannot be read: {error.strerror}; check the spelling") from error
+
+
+def find_regressor(inputs: Inputs) -> AttributeRegressor | None:
+    """The input `regressor`, or None where none is given."""
+    return AttributeRegressor.load(inputs.folders["regressor"]) if "regressor" in inputs.folders else None
 
 
 def _groups(width: int) -> int:

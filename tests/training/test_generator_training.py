@@ -1,4 +1,5 @@
 import json
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from oodinv.training.generator import GeneratorTrainer, GeneratorTraining, defau
 from oodinv.training.growing import grow
 from oodinv.training.loop import LoopOptions
 from oodinv.training.phases import Phase
+from oodinv.training.regressor import AttributeRegressor, RegressorConfig
 from oodinv.training.trained import load_generator, save_trained
 
 CONFIG = GeneratorConfig(
@@ -84,6 +86,35 @@ def test_a_training_may_begin_from_another_generator(pack, trained):
     assert all(torch.equal(grown[name], learned[name]) for name in learned)
     assert all(torch.equal(grown[name], theirs[name]) for name in grown.keys() - learned.keys())
     assert trainer.fingerprint()["begin"] != GeneratorTrainer(photos(pack), other, training).fingerprint()["begin"]
+
+
+def eyes():
+    torch.manual_seed(2)
+    return (
+        AttributeRegressor(RegressorConfig(labels=("smile",), resolution=16, widths=(8, 8)))
+        .eval()
+        .requires_grad_(False)
+    )
+
+
+def test_a_generator_learns_what_a_regressor_sees(pack):
+    """By its eyes alone, without a look at pixels."""
+    phases = (Phase(resolution=16, images=320, rate=0.01), Phase(resolution=32, images=4))
+    training = replace(TRAINING, phases=phases, pixel_weight=0.0)
+    trainer = GeneratorTrainer(pack, CONFIG, training, regressor=eyes())
+    before = deepcopy(trainer.regressor.state_dict())
+    seen = [values["features"] + values["attributes"] for values in steps(trainer, 0, 80)]
+    assert np.mean(seen[-5:]) < 0.8 * np.mean(seen[:5])
+    assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.regressor.state_dict().items())
+    without = GeneratorTrainer(pack, CONFIG, training)
+    assert trainer.fingerprint()["regressor"] != without.fingerprint()["regressor"]
+    assert "features" not in without.step(0)
+
+
+def test_a_regressor_that_nobody_would_ask_is_refused(pack):
+    training = replace(TRAINING, paired=False, phases=tuple(replace(phase, adversarial=1.0) for phase in PHASES))
+    with pytest.raises(TrainingError, match="the input regressor would not be used, since nothing is paired"):
+        GeneratorTrainer(photos(pack), CONFIG, training, regressor=eyes())
 
 
 @pytest.fixture(scope="module")

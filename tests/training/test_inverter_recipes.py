@@ -63,7 +63,7 @@ def test_a_bundle_serves_as_generator_encoder_and_decomposition(tmp_path):
 
 def test_inputs_that_would_not_be_used_are_refused(portraits, chain, tmp_path):
     with pytest.raises(
-        TrainingError, match="no input photograph: expected some of generator, vgg, identity, regressor"
+        TrainingError, match="no input photograph: expected some of generator, encoder, vgg, identity, regressor"
     ):
         RECIPES["encoder"].check_inputs(["generator", "photograph"])
     with pytest.raises(TrainingError, match=r"no input generator: expected some of \(it takes none\)"):
