@@ -46,9 +46,13 @@ learn regressor regressor --data "$work/clean" --set training.images=200000
 learn regressor judge --data "$work/worn" --set training.images=200000 --set training.seed=1 --set 'widths=[32,64,96,160]'
 learn generator generator --data "$work/clean" --input generator="$work/generator-pixels" \
     --input regressor="$work/regressor" --set 'training.phases=[
-    {resolution: 128, images: 36000, rate: 0.005, final_rate: 0.0003}]'
-learn encoder encoder --data "$work/clean" --data "$work/worn" --input generator="$work/generator" \
+    {resolution: 64, images: 40000, rate: 0.006, final_rate: 0.002},
+    {resolution: 128, images: 20000, rate: 0.004, final_rate: 0.0003}]'
+# An encoder for the first generator, and then from it one for the second.
+learn encoder encoder-pixels --data "$work/clean" --data "$work/worn" --input generator="$work/generator-pixels" \
     --set training.images=40000
+learn encoder encoder --data "$work/clean" --data "$work/worn" --input generator="$work/generator" \
+    --input encoder="$work/encoder-pixels" --set training.images=40000
 learn decomposition decomposition --data "$work/worn" \
     --input generator="$work/generator" --input encoder="$work/encoder" --set training.images=14000
 learn directions directions --data "$work/clean" --input generator="$work/generator" \
