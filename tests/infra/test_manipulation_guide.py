@@ -78,9 +78,9 @@ def test_links_lead_to_files_and_headings(path):
             assert anchor in {slug(heading) for heading in headings}, link
 
 
-def test_pictures_of_the_guide_are_small_and_drawn_by_its_script():
-    script = (ROOT / "docs" / "pictures" / "manipulation.py").read_text()
+def test_pictures_of_the_guide_are_small_and_drawn_by_scripts():
+    scripts = "".join(path.read_text() for path in sorted((ROOT / "docs" / "pictures").glob("*.py")))
     pictures = set(re.findall(r"\(pictures/([\w.]+)\)", TEXTS["guide"]))
-    assert pictures == set(re.findall(r'"(manipulation_\w+\.jpg)"', script))
+    assert pictures == set(re.findall(r'"((?:manipulation_\w+|portraits)\.jpg)"', scripts))
     for picture in pictures:
         assert (ROOT / "docs" / "pictures" / picture).stat().st_size < 200_000
