@@ -141,7 +141,7 @@ class DecompositionTrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(parallel.step_seed(training.seed, 3))
             decomposition = Decomposition(config)
-        self._begin = begin
+        self._begin = begin_digest(begin)
         if begin is not None:
             take_over(decomposition, begin)
         self.average = deepcopy(decomposition).to(device).requires_grad_(False)
@@ -157,7 +157,7 @@ class DecompositionTrainer:
             self.data, network=self.config, training=self.training, terms=self.networks.told(),
             generator=network_digest(self.model.generator), encoder=network_digest(self.model.encoder),
             photographs=None if self.photographs is None else digest(self.photographs),
-            begin=begin_digest(self._begin),
+            begin=self._begin,
         )  # fmt: skip
 
     def step(self, step: int) -> dict[str, float]:

@@ -145,7 +145,7 @@ class EncoderTrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(parallel.step_seed(training.seed, 3))
             encoder, critic = Encoder(config), LatentDiscriminator(generator.config.style_dim)
-        self._begin = begin
+        self._begin = begin_digest(begin)
         if begin is not None:
             take_over(encoder, begin)
         self.average = deepcopy(encoder).to(device).requires_grad_(False)
@@ -164,7 +164,7 @@ class EncoderTrainer:
             true_styles=None if self.latents is None else digest(self.latents.mean, self.latents.std),
             latents=[type(self.source).__name__, None if self.latents is None else self.latents.noise],
             photographs=None if self.photographs is None else digest(self.photographs),
-            begin=begin_digest(self._begin),
+            begin=self._begin,
         )  # fmt: skip
 
     def step(self, step: int) -> dict[str, float]:

@@ -36,7 +36,7 @@ from oodinv.training.optimising import channels_last, half_precision, lazy_adam,
 from oodinv.training.path_length import path_lengths, path_penalty
 from oodinv.training.phases import Phase, Position, check_phases, position, total_steps
 from oodinv.training.regressor import AttributeRegressor
-from oodinv.training.structure import feature_distance
+from oodinv.training.structure import map_distance
 
 _SHOWN = 8
 _SHIFT = 3
@@ -59,7 +59,7 @@ class GeneratorTraining:
     person_weight: float = 3.0
     """Weight of the person's pixels against 1 for the background."""
     feature_weight: float = 10.0
-    """Of `feature_distance` on a regressor's maps in paired training, where one is given."""
+    """Of `map_distance` on a regressor's maps in paired training, where one is given."""
     attribute_weight: float = 2.0
     """Of the squared distance between the attributes which it reads off the drawn and the true picture. Pixels hardly
     tell an open mouth from a closed one; it does."""
@@ -327,10 +327,10 @@ class GeneratorTrainer:
         shift = torch.randint(-_SHIFT, _SHIFT + 1, (2,), generator=own, device=own.device).tolist()
         fake, real = (picture.roll(shift, dims=(2, 3)) for picture in (fake, real))
         with half_precision(self.device):
-            maps = feature_distance(regressor.feature_maps, fake, real)
+            ours, told = regressor.maps_and_attributes(fake)
             with torch.no_grad():
-                wanted = regressor(real).float()
-            attributes = (regressor(fake).float() - wanted).square().mean()
+                theirs, wanted = regressor.maps_and_attributes(real)
+            maps, attributes = map_distance(ours, theirs), (told.float() - wanted.float()).square().mean()
         training = self.training
         loss = training.feature_weight * maps + training.attribute_weight * attributes
         return loss, {"features": maps.item(), "attributes": attributes.item()}

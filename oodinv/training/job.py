@@ -67,9 +67,12 @@ def write_learned(
     folder: Path, kind: str, config: Any, data: Dataset, prepared: Prepared, *, begin: Path | None = None
 ) -> None:
     """Write what a training of all its steps has learned, what it and the one it began from have seen, how it went."""
-    before = None if begin is None else seen_before(begin, kind)
-    # These first: weights whose pictures are not known must not be there.
-    Seen.together([seen for seen in (before, Seen.of(data)) if seen is not None]).write(folder, kind)
+    each = [Seen.of(data)] if begin is None else [Seen.of(data), seen_before(begin, kind)]
+    known = [seen for seen in each if seen is not None]
+    # This first: weights whose pictures are not known must not be there. Half of it would pass for the whole: where the
+    # beginning does not tell what it has seen, neither does what became of it.
+    if len(known) == len(each):
+        Seen.together(known).write(folder, kind)
     Record(
         kind=kind,
         settings=Record.settings_of(config),

@@ -84,18 +84,23 @@ class AttributeRegressor(nn.Module):
 
     def embed(self, crop: Float[Tensor, "batch 3 size size"]) -> Float[Tensor, "batch dim"]:
         """What the attributes are read from: an embedding of the face where no identity network is at hand."""
-        small, x = self._small(crop), self.feature_maps(crop)[-1]
-        return F.silu(self.hidden(torch.cat([x.flatten(1), small.mean(dim=(2, 3))], dim=1)))
+        return self._embedded(self._maps(crop))
 
-    def feature_maps(self, crop: Float[Tensor, "batch 3 size size"]) -> list[Tensor]:
-        """The map of each stage, finest first."""
-        maps = [self._small(crop)]
+    def maps_and_attributes(
+        self, crop: Float[Tensor, "batch 3 size size"]
+    ) -> tuple[list[Tensor], Float[Tensor, "batch labels"]]:
+        """The map of each stage, finest first, and what `forward` reads off the last one."""
+        maps = self._maps(crop)
+        return maps[1:], self.out(self._embedded(maps))
+
+    def _maps(self, crop: Float[Tensor, "batch 3 size size"]) -> list[Tensor]:
+        maps = [F.adaptive_avg_pool2d(crop.float(), self.config.resolution)]
         for stage in self.stages:
             maps.append(stage(maps[-1]))
-        return maps[1:]
+        return maps
 
-    def _small(self, crop: Float[Tensor, "batch 3 size size"]) -> Float[Tensor, "batch 3 resolution resolution"]:
-        return F.adaptive_avg_pool2d(crop.float(), self.config.resolution)
+    def _embedded(self, maps: list[Tensor]) -> Float[Tensor, "batch dim"]:
+        return F.silu(self.hidden(torch.cat([maps[-1].flatten(1), maps[0].mean(dim=(2, 3))], dim=1)))
 
     def forward(self, crop: Float[Tensor, "batch 3 size size"]) -> Float[Tensor, "batch labels"]:
         """Standardised attributes of crops in [-1, 1] of any size, in the order of the labels."""

@@ -54,9 +54,14 @@ def feature_distance(
     """
     with torch.no_grad():
         wanted = network(target)
+    return map_distance(network(image), wanted)
+
+
+def map_distance(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Float[Tensor, ""]:
+    """`feature_distance` of feature maps that are at hand."""
     terms = [
-        (1 - F.cosine_similarity(ours.float(), theirs.float(), dim=1, eps=1e-6)).mean()
-        for ours, theirs in zip(network(image), wanted, strict=True)
+        (1 - F.cosine_similarity(one.float(), other.float(), dim=1, eps=1e-6)).mean()
+        for one, other in zip(ours, theirs, strict=True)
     ]
     return torch.stack(terms).mean()
 
