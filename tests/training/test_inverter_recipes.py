@@ -1,5 +1,6 @@
 """One training after the other through their recipes, each from what the ones before have left."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -13,10 +14,11 @@ from oodinv.models.inversion import InversionModel
 from oodinv.training.encoder import EncoderTraining
 from oodinv.training.errors import TrainingError
 from oodinv.training.inverter_recipes import DecompositionRecipe, EncoderRecipe
-from oodinv.training.job import TrainingJob, run_job
+from oodinv.training.job import TrainingJob, run_job, write_learned
 from oodinv.training.latents import Latents, NormalLatents
 from oodinv.training.recipes import RECIPES, Inputs
 from oodinv.training.regressor import AttributeRegressor
+from oodinv.training.seen import Seen
 from oodinv.training.trained_parts import (
     decomposition_shape,
     find_decomposition,
@@ -121,3 +123,20 @@ def test_styles_of_photos_come_from_an_encoder(portraits, chain):
     for step in range(prepared.steps):
         prepared.trainer.step(step)
     assert prepared.trainer.found()["smile"].gains.keys() == {"smile", "age"}
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_the_beginning_has_seen_counts_as_seen(chain, portraits, tmp_path, told):
+    begin = tmp_path / "begin"
+    shutil.copytree(chain["encoder"], begin)
+    (begin / "encoder.seen.json").unlink()
+    if told:
+        Seen(seeds=((500, 509),), designs=("hat/fedora",), pictures=()).write(begin, "encoder")
+    folders = {"generator": chain["generator"], "encoder": begin}
+    prepared = RECIPES["encoder"].build(CONFIGS["encoder"], portraits, Inputs(folders=folders))
+    write_learned(tmp_path / "out", "encoder", CONFIGS["encoder"], portraits, prepared, begin=begin)
+    seen = Seen.read(tmp_path / "out", "encoder")
+    if told:
+        assert seen == Seen(seeds=((100, 115), (500, 509)), designs=("hat/fedora",), pictures=())
+    else:
+        assert seen is None
