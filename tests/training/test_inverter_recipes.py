@@ -134,6 +134,7 @@ def test_what_the_beginning_has_seen_counts_as_seen(chain, portraits, tmp_path, 
         Seen(seeds=((500, 509),), designs=("hat/fedora",), pictures=()).write(begin, "encoder")
     folders = {"generator": chain["generator"], "encoder": begin}
     prepared = RECIPES["encoder"].build(CONFIGS["encoder"], portraits, Inputs(folders=folders))
+    (tmp_path / "out").mkdir()
     write_learned(tmp_path / "out", "encoder", CONFIGS["encoder"], portraits, prepared, begin=begin)
     seen = Seen.read(tmp_path / "out", "encoder")
     if told:
