@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,12 +23,14 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 @dataclass(frozen=True)
 class Step:
-    """First `cut`, then `sew`; seconds for each."""
+    """First `cut`, then `sew`; seconds for each, and names of files that each waits for."""
 
     shard_id: str
     role: str = "cut"
     cut_s: float = 0.0
     sew_s: float = 0.0
+    cut_after: str = ""
+    sew_after: str = ""
     num_samples: int = 1
     quarantine: frozenset[str] = field(default_factory=frozenset)
 
@@ -39,6 +42,13 @@ class Step:
 
     def with_care(self):
         return self
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        time.sleep(0.02)
 
 
 class Tailor:
@@ -56,7 +66,9 @@ class Tailor:
         begin = time.time()
         assert job.role == self._role
         if job.shard_id not in job.quarantine:
+            (self._folder / f"{job.shard_id}-{self._role}.begun").touch()
             time.sleep(job.cut_s if self._role == "cut" else job.sew_s)
+            wait_for((self._folder / (job.cut_after if self._role == "cut" else job.sew_after)).exists)
         told = {"role": self._role, "name": job.shard_id, "begin": begin, "end": time.time(), "process": os.getpid()}
         (self._folder / f"{job.shard_id}-{self._role}.json").write_text(json.dumps(told))
         return told
@@ -82,15 +94,15 @@ def crews(folder, *, cutters=1, tailors=1, least=None, dies=""):
 
 def test_each_job_goes_on_as_soon_as_its_own_first_half_is_done(cluster, tmp_path):
     pool = Pool(crews(tmp_path))
-    done = {d.job.shard_id: d for d in pool.run([Step(f"s{n}", cut_s=0.3, sew_s=0.3) for n in range(6)])}
+    # The last half of the first crew ends only when the second crew has done three of its own.
+    jobs = [*(Step(f"s{n}") for n in range(5)), Step("s5", cut_after="s2-sew.json")]
+    done = {d.job.shard_id: d for d in pool.run(jobs)}
     pool.close()
     assert {name: [r["role"] for r in d.receipts] for name, d in done.items()} == {
         f"s{n}": ["cut", "sew"] for n in range(6)
     }
     assert all(d.error is None and d.attempts == 1 for d in done.values())
-    last_cut = max(d.receipts[0]["end"] for d in done.values())
-    # The second crew had sewn most of it by then.
-    assert sum(d.receipts[1]["end"] < last_cut for d in done.values()) >= 3
+    assert done["s2"].receipts[1]["end"] <= done["s5"].receipts[0]["end"]
 
 
 def test_who_is_far_ahead_rests(cluster, tmp_path):
@@ -142,12 +154,14 @@ def test_a_crew_grows_with_its_work_and_shrinks_at_the_end(cluster, tmp_path):
 
 def test_what_is_under_way_is_let_end_and_nothing_is_begun(cluster, tmp_path):
     pool = Pool(crews(tmp_path, tailors=2))
-    jobs = iter([Step(f"s{n}", role="sew", sew_s=0.0 if n == 0 else 1.0) for n in range(9)])
-    next(pool.run(jobs))
-    assert pool.drain(20.0) in (1, 2)
+    # The first ends when the second has begun; the others end only while the pool is drained.
+    first = Step("s0", role="sew", sew_after="s1-sew.begun")
+    next(pool.run(iter([first, *(Step(f"s{n}", role="sew", sew_after="drained") for n in range(1, 9))])))
+    threading.Timer(0.5, (tmp_path / "drained").touch).start()
+    assert pool.drain(60.0) in (1, 2)
     made = len(list(tmp_path.glob("*-sew.json")))
     time.sleep(1.5)
-    assert len(list(tmp_path.glob("*-sew.json"))) == made <= 4
+    assert len(list(tmp_path.glob("*-sew.json"))) == made <= 3
     pool.close()
 
 
@@ -162,6 +176,7 @@ def test_what_takes_longer_than_the_grace_is_not_waited_for(cluster, tmp_path):
 def test_no_room_is_told_only_after_a_while_without_any_actor(cluster, tmp_path):
     both = crews(tmp_path)
     pool = Pool([both[0], replace(both[1], num_gpus=3.0)], Patience(start_deadline_s=2.0))
+    wait_for(lambda: pool.num_placed == 1)
     with pytest.raises(Fatal, match=r"no room for an actor of 0\.5 CPUs and 0 GPUs or 0\.5 CPUs and 3 GPUs within 2 s"):
         list(pool.run([Step("s0", cut_s=3.0)]))
     pool.close()
