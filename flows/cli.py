@@ -317,6 +317,7 @@ _TRAINED = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--licence", required=True, metavar="TEXT", help="What your data allows; for its card.")
 @click.option("--provenance", required=True, metavar="TEXT", help="Where data and weights come from; for its card.")
 @click.option("--note", default="", metavar="TEXT", help="What the card says first.")
+@click.option("--limits", default="", metavar="TEXT", help="What it is not good for; for its card.")
 @click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder to write."
 )

@@ -33,6 +33,7 @@ def write_card(
     licence: str,
     provenance: str,
     note: str = "",
+    limits: str = "",
 ) -> str:
     """The card, Markdown; `oodinv evaluate` and `oodinv.evaluation.card` fill in what was measured.
 
@@ -45,12 +46,14 @@ def write_card(
         licence: The bundle's.
         provenance: The bundle's.
         note: Text for the beginning.
+        limits: Text that says what it is not good for.
     """
     lines = [f"# {name}", "", *([note, ""] if note else []), f"Draws {resolution} pixels; weights in {dtype}.", ""]
     lines += ["## How it was made", "", "| part | parameters | pictures | steps | images | set otherwise than usual |"]
     lines += ["| --- | --- | --- | --- | --- | --- |"]
     lines += [_row(part) for part in parts]
     lines += ["", *_seen(seen), "", f"Provenance: {provenance}.", "", MEASURED, "", "Nothing yet.", ""]
+    lines += ["## Limits", "", limits, ""] if limits else []
     lines += ["## Licence", "", f"{licence}.", ""]
     return "\n".join(lines)
 
@@ -63,6 +66,8 @@ def _row(part: Part) -> str:
     batch = _find(record.settings, "batch")
     images = f"{record.steps * batch}" if isinstance(batch, int) and part.name != "directions" else "–"
     changed = "; ".join(f"`{name}` {value}" for name, value in _changed(part.name, record.settings)) or "nothing"
+    if record.fingerprint.get("begin") is not None:
+        changed = f"begun from another, whose images are not counted here; {changed}"
     return f"| {part.name} | {size} | {record.pictures} | {record.steps} | {images} | {changed} |"
 
 

@@ -54,7 +54,9 @@ class BuildRequest:
     dtype: str = "float16"
     """What weights are stored in: float16 or float32."""
     note: str = ""
-    """One more item of how it was made, for the card."""
+    """Text for the card's beginning."""
+    limits: str = ""
+    """What it is not good for, for the card."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +126,7 @@ def build_bundle(request: BuildRequest, say: Callable[[str], None] = lambda line
     ]
     card = write_card(
         request.name, told, seen, resolution=generator.config.resolution, dtype=request.dtype,
-        licence=request.licence, provenance=request.provenance, note=request.note,
+        licence=request.licence, provenance=request.provenance, note=request.note, limits=request.limits,
     )  # fmt: skip
     with whole_folder(request.out) as unfinished:
         save_bundle(
