@@ -68,7 +68,7 @@ oodinv bundle build --generator "$work/generator" --encoder "$work/encoder" --de
     --provenance "trained by this project on portraits that it renders itself (oodinv.portraits, CC0 assets)" \
     --note "A small model that shows the whole pipeline without a download. It was trained on rendered portraits: on
 photographs of real people it is rough. It is meant for trying, testing and developing; bring your own bundle for work." \
-    --limits "Its faces and hair are soft: it draws what 128 pixels and a day on two cores have taught it, and thin things
+    --limits "Its faces and hair are soft: it draws what 128 pixels and hours on two cores have taught it, and thin things
 such as rims of glasses or letters are finer than its masks. Ages run from about 21 to 85, yaw from -35 to 35 degrees.
 \"Gender\" is the masculine or feminine appearance of a parametric head, nothing else. Colours of real photographs, hair
 styles and expressions that the studio cannot render are out of domain: they are kept from the photo, or lost." \

@@ -69,7 +69,7 @@ def test_the_embedded_bundle_is_whole_and_small():
     assert bundle_names() == ["embedded"]
     assert "is whole: 6 files" in verify_bundle("embedded")
     folder = find_bundle("embedded").folder
-    assert sum(path.stat().st_size for path in folder.iterdir()) <= 40e6
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 25e6
     assert (folder / "card.md").is_file()
 
 

@@ -102,7 +102,8 @@ def test_each_job_goes_on_as_soon_as_its_own_first_half_is_done(cluster, tmp_pat
         f"s{n}": ["cut", "sew"] for n in range(6)
     }
     assert all(d.error is None and d.attempts == 1 for d in done.values())
-    assert done["s2"].receipts[1]["end"] <= done["s5"].receipts[0]["end"]
+    last_cut = max(d.receipts[0]["end"] for d in done.values())
+    assert sum(d.receipts[1]["end"] < last_cut for d in done.values()) >= 3
 
 
 def test_who_is_far_ahead_rests(cluster, tmp_path):
@@ -158,7 +159,7 @@ def test_what_is_under_way_is_let_end_and_nothing_is_begun(cluster, tmp_path):
     first = Step("s0", role="sew", sew_after="s1-sew.begun")
     next(pool.run(iter([first, *(Step(f"s{n}", role="sew", sew_after="drained") for n in range(1, 9))])))
     threading.Timer(0.5, (tmp_path / "drained").touch).start()
-    assert pool.drain(60.0) in (1, 2)
+    assert pool.drain(20.0) in (1, 2)
     made = len(list(tmp_path.glob("*-sew.json")))
     time.sleep(1.5)
     assert len(list(tmp_path.glob("*-sew.json"))) == made <= 3
