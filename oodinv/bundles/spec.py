@@ -167,6 +167,7 @@ class ChoicesSpec(_Strict):
     blur: Literal["centred", "shifted"]
     gate_warp: bool
     see_error: bool
+    refine_mask: bool = False
     edit_composition: Composition
 
 

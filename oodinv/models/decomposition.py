@@ -50,6 +50,9 @@ class Choices:
     see_error: bool = True
     """The detector also sees the crop and the plain reconstruction's error."""
 
+    refine_mask: bool = False
+    """The final mask is fitted to the edges of what it keeps (`refinement`); the levels' masks are not."""
+
     edit_composition: Composition = "reuse"
     """The default for edits. `repredict`: flows and masks predicted anew from the edited features. `reuse`: those of
     the inversion. `minimum`: the inversion's flows, and of both masks the smaller. `follow`: those of the inversion and
@@ -57,8 +60,8 @@ class Choices:
 
     @classmethod
     def improved(cls) -> "Choices":
-        """The clean versions."""
-        return cls()
+        """The clean versions, with masks that end where the picture does."""
+        return cls(refine_mask=True)
 
     @classmethod
     def paper(cls) -> "Choices":

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from oodinv.models.decomposition import Alignment, Composition, Decomposition, Guide, LevelAligner, blend, compose_masks
 from oodinv.models.encoding import CropEncoder, Encoding, check_fit
 from oodinv.models.motion import MotionConfig, estimate_motion, follow, one_after_the_other, resize_flow
+from oodinv.models.refinement import refine_mask
 from oodinv.models.stylegan2 import Generator, NoiseMode
 
 
@@ -159,7 +160,7 @@ class InversionModel(nn.Module):
         def predict(resolution: int, feature_map: Tensor, coarser: Alignment | None) -> Alignment:
             return self._aligner(resolution)(feature_map, guides[resolution], coarser)
 
-        drawn = self._draw(w_plus, predict, guides, size=crop.shape[-1], noise=noise, rng=rng, content=content)
+        drawn = self._draw(w_plus, predict, guides, kept=crop, noise=noise, rng=rng, content=content)
         return Inversion(
             crop=crop,
             w_plus=w_plus,
@@ -206,7 +207,7 @@ class InversionModel(nn.Module):
             w_plus,
             self._levels_of_edit(start, composition),
             inversion.levels,
-            size=inversion.crop.shape[-1],
+            kept=start.kept,
             noise=noise,
             rng=rng,
             content=inversion.content,
@@ -276,13 +277,16 @@ class InversionModel(nn.Module):
         level_at: "LevelAt",
         aligned: Collection[int],
         *,
-        size: int,
+        kept: Tensor,
         noise: NoiseMode,
         rng: Rng | None,
         content: dict[int, Tensor],
         style_offset: Tensor | None = None,
     ) -> "_Drawn":
-        """The generator with the feature maps of the `aligned` resolutions moved as `level_at` says."""
+        """The generator with the feature maps of the `aligned` resolutions moved as `level_at` says.
+
+        The mask is that of the levels, fitted to what it keeps if the decomposition wants it so.
+        """
         levels: dict[int, Alignment] = {}
 
         def on_up(resolution: int, feature_map: Tensor) -> Tensor:
@@ -298,7 +302,10 @@ class InversionModel(nn.Module):
         masks = [levels[resolution].mask for resolution in sorted(levels)] or [
             generated.new_zeros(len(w_plus), 1, 1, 1)
         ]
-        return _Drawn(levels=levels, ood_mask=compose_masks(masks, size), generated=generated)
+        ood_mask = compose_masks(masks, kept.shape[-1])
+        if self.decomposition is not None and self.decomposition.config.choices.refine_mask:
+            ood_mask = refine_mask(ood_mask, kept)
+        return _Drawn(levels=levels, ood_mask=ood_mask, generated=generated)
 
     def _aligner(self, resolution: int) -> LevelAligner:
         assert self.decomposition is not None
