@@ -10,6 +10,7 @@ from torch import Tensor
 
 from oodinv.bundles.inverter import Inverter
 from oodinv.edits import Edit
+from oodinv.evaluation.counterfactuals import LEAST_MOVED, Change, moved_share, readable_changes
 from oodinv.evaluation.groups import ALL
 from oodinv.evaluation.judges import Regressor
 from oodinv.evaluation.pictures import as_written, is_finite
@@ -41,14 +42,18 @@ def measure_attributes(
     tally: Tally,
     on_batch: Callable[[int], None],
 ) -> EditedAttributes | None:
-    """Edit by every edit and strength; predict attributes before and after.
+    """Edit by every edit and strength; predict attributes before and after, and in true counterfactuals.
+
+    A regressor does not read a change of one standard deviation as one: it reads less where it is unsure, and more or
+    less where an attribute usually comes with others. What it reads in the truth is the measure for what it reads in
+    an edit.
 
     Args:
         inverter: Of the bundle.
-        data: Crops.
+        data: Crops; with counterfactuals, the regressor's reading of these is told too.
         regressor: None = only identity is measured.
         settings: `edit_count`, `batch`, `composition` and `strengths` count.
-        tally: Where gain, leakage, change at the strongest positive strength and identity go.
+        tally: Where gain, leakage, changes, true changes and identity go.
         on_batch: Called with the samples done.
 
     Returns:
@@ -59,6 +64,7 @@ def measure_attributes(
     before: list[np.ndarray] = []
     after: dict[tuple[str, float], list[np.ndarray]] = {(edit, s): [] for edit in edits for s in strengths}
     attributes: tuple[str, ...] = ()
+    truths = [] if regressor is None else readable_changes(data.counterfactual_names, inverter.bundle.spec.edits)[0]
     for start in range(0, count, settings.batch):
         index = np.arange(start, min(start + settings.batch, count))
         crop = data.crops(index, size)
@@ -67,6 +73,8 @@ def measure_attributes(
         if regressor is not None:
             attributes, values = _predict(regressor, inversion.reconstruction)
             before.append(values)
+            for truth in truths:
+                _read_truth(regressor, data, truth, index, crop, tally)
         for edit, strength in after:
             picture = inverter.edit(inversion, [Edit(edit, strength)], settings.composition).reconstruction
             failed = ~is_finite(picture).numpy()
@@ -116,6 +124,22 @@ def _summary(
             quantity = Quantity(SECTION, edit, method, metric)
             tally.set(quantity, ALL, value, counts[number], len(base) - counts[number])
     return found
+
+
+def _read_truth(
+    regressor: Regressor, data: Dataset, truth: Change, index: np.ndarray, crop: Tensor, tally: Tally
+) -> None:
+    """What the regressor sees of a counterfactual, for all that was asked: truths move less where ranges end."""
+    edit = truth.edit
+    attributes, before = _predict(regressor, crop)
+    if edit.name not in attributes:
+        return
+    share, own = moved_share(data, truth, index), attributes.index(edit.name)
+    after = _predict(regressor, data.counterfactual(truth.name, index, crop.shape[-1])[0])[1]
+    moved = share >= LEAST_MOVED
+    change = np.where(moved, after[:, own] - before[:, own], np.nan) / np.where(moved, share, 1.0)
+    quantity = Quantity(SECTION, edit.name, f"{edit.strength:+g}", "true_change")
+    tally.add(quantity, change, {ALL: np.ones(len(index), dtype=bool)})
 
 
 def _predict(regressor: Regressor, picture: Tensor) -> tuple[tuple[str, ...], np.ndarray]:

@@ -14,6 +14,7 @@ _FORMS = {
     "psnr": "{:.2f}", "ssim": "{:.3f}", "ms_ssim": "{:.3f}", "lpips": "{:.3f}", "identity": "{:.3f}",
     "face_found": "{:.3f}", "area": "{:.3f}", "auroc": "{:.3f}", "auroc_image": "{:.3f}", "iou": "{:.3f}",
     "ece": "{:.3f}", "absolute_error": "{:.2f}", "gain": "{:+.2f}", "leakage": "{:.2f}", "change": "{:+.2f}",
+    "true_change": "{:+.2f}",
     "swd": "{:.2f}", "fid": "{:.2f}", "kid": "{:.4f}", "seconds": "{:.3f}",
 }  # fmt: skip
 TITLES = {

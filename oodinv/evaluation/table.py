@@ -192,15 +192,20 @@ def edit_groups(evaluation: Evaluation, dataset: str) -> list[str]:
 def _attributes(evaluation: Evaluation, dataset: str) -> str:
     rows = [row for row in evaluation.rows if row.dataset == dataset and row.quantity.section == attributes.SECTION]
     edits = sorted({row.quantity.region for row in rows})
-    strengths = sorted({row.quantity.method for row in rows if row.quantity.method != "per unit"}, key=float)
+    true = sorted({row.quantity.method for row in rows if row.quantity.metric == "true_change"}, key=float)
+    asked_for = {row.quantity.method for row in rows if row.quantity.metric != "true_change"} - {"per unit"}
+    strengths = sorted(asked_for, key=float)
     facts = evaluation.protocol.facts
     judged = {bundle: facts[fact(bundle)] for bundle in evaluation.bundles if fact(bundle) in facts}
     head, lines = ["", "gain per unit", "leakage"], []
-    head += [f"change at {strength}" for strength in strengths] + [f"identity at {strength}" for strength in strengths]
+    head += [f"change at {strength}" for strength in strengths] + [f"true change at {strength}" for strength in true]
+    head += [f"identity at {strength}" for strength in strengths]
     for bundle in evaluation.bundles:
         for edit in edits:
             asked = [("per unit", "gain"), ("per unit", "leakage")]
-            asked += [(strength, metric) for metric in ("change", "identity") for strength in strengths]
+            asked += [(strength, "change") for strength in strengths]
+            asked += [(strength, "true_change") for strength in true]
+            asked += [(strength, "identity") for strength in strengths]
             found = [
                 evaluation.value(dataset, bundle, Quantity(attributes.SECTION, edit, method, metric))
                 for method, metric in asked
@@ -215,9 +220,15 @@ def _attributes(evaluation: Evaluation, dataset: str) -> str:
     return (
         f"## Attributes: {dataset}\n\nIn standard deviations, by a regressor"
         f"{' that is independent of the bundles' if independent else ''}. Gain: slope of the edit's own attribute; "
-        "leakage: mean absolute slope of all others over the gain.\n\n"
-        + "\n\n".join([markdown_table(head, lines), *notes])
+        "leakage: mean absolute slope of all others over the gain."
+        f"{_TRUE_CHANGE if true else ''}\n\n" + "\n\n".join([markdown_table(head, lines), *notes])
     )
+
+
+_TRUE_CHANGE = (
+    " True change: what the same regressor reads in the portrait rendered with the attribute, and nothing else, moved "
+    "by as much; from truths that moved less it is extrapolated."
+)
 
 
 def _generator(evaluation: Evaluation, dataset: str) -> str:

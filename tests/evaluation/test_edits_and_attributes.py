@@ -172,6 +172,23 @@ def test_gain_and_leakage_are_those_of_the_regressor(tiny, portraits, regressor)
     assert not math.isnan(gain)
 
 
+def test_what_the_regressor_reads_in_the_truth_stands_beside_what_it_reads_in_edits(tiny, regressor):
+    amounts = np.full(8, 2.0)
+    amounts[1:3] = 1.0, 0.1
+    crops, empty, full = synthetic().crops(np.arange(8), 64), np.zeros((8, 64, 64)), np.full((8, 64, 64), 255)
+    truth = np.stack([to_uint8((0.5 * crop + 0.3).numpy()).transpose(2, 0, 1) for crop in crops])
+    moved = {"smile+2": (truth, empty.astype(np.uint8), full.astype(np.uint8), {})}
+    data = synthetic(counterfactuals=moved, amounts={"smile+2": amounts})
+    settings = Settings(parts=("attributes",), edit_count=3, batch=2, strengths=(-1.0, 1.0))
+    found = evaluate({"b": tiny}, {"d": data}, settings, judges=Judges(regressor=regressor))
+    seen = (0.3 - 0.5 * crops.mean(dim=(1, 2, 3))).numpy()
+    row = found.value("d", "b", Quantity("attribute", "smile", "+2", "true_change"))
+    assert row.count == 2  # the third has hardly moved, the second by half of what was asked
+    assert row.value == pytest.approx((seen[0] + 2 * seen[1]) / 2, abs=5e-3)
+    table = markdown(found)
+    assert "true change at +2 |" in table and "| change at +2" not in table
+
+
 def test_a_face_that_fails_at_one_strength_is_missing_in_gain_leakage_and_change_and_counted(
     tiny, portraits, regressor, monkeypatch
 ):

@@ -8,6 +8,7 @@ from oodinv.models.decomposition import Alignment, Choices, Decomposition
 from oodinv.models.discriminator import Discriminator
 from oodinv.models.e4e import Encoder, EncoderConfig
 from oodinv.models.inversion import InversionModel
+from oodinv.models.refinement import refine_mask
 from oodinv.models.stylegan2 import Generator, GeneratorConfig
 from oodinv.training.generator import grow
 
@@ -172,3 +173,18 @@ def test_edits_of_edits_add_up_in_every_space(model, crop):
     torch.testing.assert_close(
         model.edit(first, nothing, style_offset=-style).generated, inversion.generated, atol=1e-4, rtol=1e-4
     )
+
+
+def test_a_refined_mask_is_the_levels_mask_fitted_to_what_is_kept(model, crop):
+    refining = make_model(refine_mask=True)
+    rough, fine = model.invert(crop), refining.invert(crop)
+    assert torch.equal(fine.generated, rough.generated)
+    for resolution, level in rough.levels.items():
+        assert torch.equal(fine.levels[resolution].mask, level.mask)
+    assert torch.equal(fine.ood_mask, refine_mask(rough.ood_mask, crop))
+    assert (fine.ood_mask - rough.ood_mask).abs().max() > 1e-3
+    # An edit that keeps the inversion's mask keeps the fitted one; one that moves the photo fits it to the moved photo.
+    offset = 0.3 * torch.randn(1, 8, 24, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(refining.edit(fine, offset, composition="reuse").ood_mask, fine.ood_mask)
+    moved, rough_moved = (m.edit(i, offset, composition="follow") for m, i in ((refining, fine), (model, rough)))
+    assert torch.equal(moved.ood_mask, refine_mask(rough_moved.ood_mask, moved.kept))
