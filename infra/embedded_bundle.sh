@@ -12,10 +12,12 @@ train() { oodinv train "$@"; }
 # Portraits: no head is in two of these, and no design of an accessory is in two splits.
 render --split train --count 6000 --accessory-share 0 --busy-share 0 --out "$work/clean"
 render --split train --start 8000 --count 5000 --accessory-share 0.6 --busy-share 0.7 --out "$work/worn"
+oodinv portraits render --split train --start 8000 --count 3000 --accessory-share 0.6 --busy-share 0.7 \
+    --out "$work/worn-256"
 render --split val --count 300 --accessory-share 1 --out "$work/val"
 render --split test --count 1000 --accessory-share 0 --busy-share 0 --out "$work/test-clean"
 render --split test --start 1000 --count 600 --accessory-share 1 --out "$work/test-worn"
-oodinv portraits render --split test --start 1600 --count 150 --accessory-share 1 --crop-size 512 \
+oodinv portraits render --split test --start 1600 --count 100 --accessory-share 1 --crop-size 512 \
     --counterfactuals smile+2,age+2,gender+2,yaw+2,mouth_open+2 --out "$work/test-edits"
 
 # Networks. The second regressor judges edits; it has seen none of the portraits that the first one has seen.
@@ -48,23 +50,30 @@ learn encoder encoder-pixels --data "$work/clean" --data "$work/worn" --input ge
     --set training.images=40000
 learn encoder encoder --data "$work/clean" --data "$work/worn" --input generator="$work/generator" \
     --input encoder="$work/encoder-pixels" --set training.images=40000
-# While that one learns: a decomposition for the encoder there is, from which the last one begins.
+# While that one learns: a decomposition for the encoder there is, from which the others begin.
 learn decomposition decomposition-first --data "$work/worn" \
-    --input generator="$work/generator" --input encoder="$work/encoder-pixels" --set training.images=8000
-learn decomposition decomposition-second --data "$work/worn" --input generator="$work/generator" \
-    --input encoder="$work/encoder" --input decomposition="$work/decomposition-first" --set training.images=12000 \
-    --set training.rate=0.0008 --set training.final_rate=0.00005 --set training.supervision.overlap=2.0
-# Balanced classes teach what is rare and make masks too large: the end is taught with all pixels alike.
-learn decomposition decomposition --data "$work/worn" --input generator="$work/generator" \
-    --input encoder="$work/encoder" --input decomposition="$work/decomposition-second" --set training.images=1600 \
-    --set training.rate=0.0003 --set training.final_rate=0.00003 --set training.ema_images=400 \
-    --set training.supervision.overlap=2.0 --set training.supervision.balance=0
+    --input generator="$work/generator" --input encoder="$work/encoder-pixels" --set training.images=8000 \
+    --set choices.refine_mask=false
+refine() {  # FOLDER BEGIN DATA ARGUMENTS...: a decomposition for the encoder
+    learn decomposition "$1" --data "$work/$3" --input generator="$work/generator" --input encoder="$work/encoder" \
+        --input decomposition="$work/$2" --set training.supervision.overlap=2.0 "${@:4}"
+}
+refine decomposition-second decomposition-first worn --set training.images=12000 --set training.rate=0.0008 \
+    --set training.final_rate=0.00005 --set choices.refine_mask=false
+# Balanced classes teach what is rare and make masks too large: the end is taught with all pixels alike, at last with the
+# masks that come out: fitted to the edges of the crop.
+refine decomposition-third decomposition-second worn --set training.images=1600 --set training.rate=0.0003 \
+    --set training.final_rate=0.00003 --set training.ema_images=400 --set training.supervision.balance=0 \
+    --set choices.refine_mask=false
+refine decomposition decomposition-third worn-256 --set training.images=4000 --set training.rate=0.0006 \
+    --set training.final_rate=0.00003 --set training.ema_images=300 --set training.supervision.balance=0 \
+    --set training.supervision.face=4.0 --set training.supervision.alignment=2.0
 learn directions directions --data "$work/clean" --input generator="$work/generator" \
     --input regressor="$work/regressor" --set 'search.names=[smile,age,gender,yaw,mouth_open]'
 
 # The bundle, and what it does with portraits and designs that it has never seen.
 oodinv bundle build --generator "$work/generator" --encoder "$work/encoder" --decomposition "$work/decomposition" \
-    --directions "$work/directions" --name embedded --version 0.2 --licence Apache-2.0 \
+    --directions "$work/directions" --name embedded --version 0.3 --licence Apache-2.0 \
     --provenance "trained by this project on portraits that it renders itself (oodinv.portraits, CC0 assets)" \
     --note "A small model that shows the whole pipeline without a download. It was trained on rendered portraits: on
 photographs of real people it is rough. It is meant for trying, testing and developing; bring your own bundle for work." \

@@ -179,6 +179,7 @@ class DecompositionSpec(WeightsFile):
     max_displacement: float
     width: Count | None
     choices: ChoicesSpec
+    calibration: tuple[float, float] = (1.0, 0.0)
 
 
 class EditSpec(_Strict):
@@ -276,6 +277,7 @@ class BundleSpec(_Strict):
             max_displacement=spec.max_displacement,
             width=spec.width,
             choices=Choices(**spec.choices.model_dump()),
+            calibration=spec.calibration,
         )
 
 

@@ -8,6 +8,7 @@ all levels are gated coarse to fine into the `ood_mask`; 1 means out of domain, 
 project trains.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from oodinv.models.fast_convs import FastConvs
 from oodinv.models.layers import InstanceNorm, add_to, instance_norm, without_autocast
+from oodinv.models.refinement import refine_mask
 from oodinv.models.warping import Padding, warp
 
 Blur = Literal["centred", "shifted"]
@@ -101,8 +103,13 @@ class DecompositionConfig:
 
     choices: Choices = field(default_factory=Choices.improved)
 
+    calibration: tuple[float, float] = (1.0, 0.0)
+    """Scale (above 0) and bias of the final mask's logit, see `calibrate_mask`."""
+
     def __post_init__(self):
         """Refuse shapes that cannot be compared."""
+        if not (self.calibration[0] > 0 and all(map(math.isfinite, self.calibration))):
+            raise ValueError(f"calibration must be a scale above 0 and a bias, got {self.calibration}")
         if not 0 < self.max_displacement <= 2:
             raise ValueError(f"max_displacement must be in (0, 2], got {self.max_displacement}")
         if not len(self.levels) == len(self.generator_channels) == len(self.encoder_channels):
@@ -137,6 +144,17 @@ def compose_masks(masks: list[Float[Tensor, "batch 1 _ _"]], size: int) -> Float
     for fine in up[1:]:
         total = gate(total, fine)
     return total.clamp(0, 1)
+
+
+def calibrate_mask(
+    mask: Float[Tensor, "batch 1 size size"], calibration: tuple[float, float]
+) -> Float[Tensor, "batch 1 size size"]:
+    """The mask as a probability: sigmoid(scale · logit(mask) + bias), where 0 and 1 stay what they are."""
+    if calibration == (1.0, 0.0):
+        return mask
+    scale, bias = calibration
+    kept, drawn = math.exp(bias) * mask**scale, (1 - mask) ** scale
+    return kept / (kept + drawn)
 
 
 def blend(
@@ -349,6 +367,14 @@ class Decomposition(nn.Module):
     def level(self, resolution: int) -> LevelAligner:
         """The aligner of one of the config's levels."""
         return cast(LevelAligner, self.levels[str(resolution)])
+
+    def finish(
+        self, mask: Float[Tensor, "batch 1 size size"], kept: Float[Tensor, "batch 3 size size"]
+    ) -> Float[Tensor, "batch 1 size size"]:
+        """The final mask of the levels' mask: fitted to the edges of what it keeps, if so chosen, and calibrated."""
+        if self.config.choices.refine_mask:
+            mask = refine_mask(mask, kept)
+        return calibrate_mask(mask, self.config.calibration)
 
     def evidence(
         self, crop: Float[Tensor, "batch 3 size size"], plain: Float[Tensor, "batch 3 size size"] | None

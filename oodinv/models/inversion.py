@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from oodinv.models.decomposition import Alignment, Composition, Decomposition, Guide, LevelAligner, blend, compose_masks
 from oodinv.models.encoding import CropEncoder, Encoding, check_fit
 from oodinv.models.motion import MotionConfig, estimate_motion, follow, one_after_the_other, resize_flow
-from oodinv.models.refinement import refine_mask
 from oodinv.models.stylegan2 import Generator, NoiseMode
 
 
@@ -285,7 +284,7 @@ class InversionModel(nn.Module):
     ) -> "_Drawn":
         """The generator with the feature maps of the `aligned` resolutions moved as `level_at` says.
 
-        The mask is that of the levels, fitted to what it keeps if the decomposition wants it so.
+        The mask is that of the levels, finished for what it keeps.
         """
         levels: dict[int, Alignment] = {}
 
@@ -303,8 +302,8 @@ class InversionModel(nn.Module):
             generated.new_zeros(len(w_plus), 1, 1, 1)
         ]
         ood_mask = compose_masks(masks, kept.shape[-1])
-        if self.decomposition is not None and self.decomposition.config.choices.refine_mask:
-            ood_mask = refine_mask(ood_mask, kept)
+        if self.decomposition is not None:
+            ood_mask = self.decomposition.finish(ood_mask, kept)
         return _Drawn(levels=levels, ood_mask=ood_mask, generated=generated)
 
     def _aligner(self, resolution: int) -> LevelAligner:

@@ -40,11 +40,10 @@ def refine_mask(
     with without_autocast(mask):  # differences of squares need every digit
         mask, crop = mask.float(), crop.float()
         shrink = max(1, size // _ENOUGH)
-        small = [F.avg_pool2d(x, shrink) for x in (mask, crop)] if shrink > 1 else [mask, crop]
-        radius = int(small[0].shape[-1] * RADIUS_SHARE)
+        radius = int(size // shrink * RADIUS_SHARE)
         if radius == 0:
             return mask
-        lines = _lines(*small, radius)
+        lines = _lines(F.avg_pool2d(mask, shrink), F.avg_pool2d(crop, shrink), radius)
         if shrink > 1:
             lines = F.interpolate(lines, (size, size), mode="bilinear", align_corners=False)
         return ((lines[:, :3] * crop).sum(dim=1, keepdim=True) + lines[:, 3:]).clamp(0, 1)

@@ -10,6 +10,7 @@ from oodinv.training.seen import Seen
 
 MEASURED = "## What was measured"
 """Heading of the section that an evaluation fills."""
+_COLUMNS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,8 @@ class Part:
     """Numbers in its network; 0 for directions."""
     record: Record | None
     """None: it came from a bundle, or nobody wrote it down."""
+    told: str | None = None
+    """What the card of the bundle that it came from says of it, see `row_of`."""
 
 
 def write_card(
@@ -58,7 +61,15 @@ def write_card(
     return "\n".join(lines)
 
 
+def row_of(card: str, name: str) -> str | None:
+    """A part's row in the table of a card, so that another card can say it again; None where there is none."""
+    rows = [line for line in card.splitlines() if line.startswith(f"| {name} |") and line.count(" | ") == _COLUMNS - 1]
+    return rows[0] if rows else None
+
+
 def _row(part: Part) -> str:
+    if part.record is None and part.told is not None:
+        return part.told
     size = f"{part.parameters / 1e6:.1f} M" if part.parameters else "–"
     if part.record is None:
         return f"| {part.name} | {size} | – | – | – | from a bundle, or not recorded |"

@@ -16,7 +16,7 @@ from oodinv.models.encoders import AnyEncoderConfig
 from oodinv.models.encoding import CropEncoder, check_fit
 from oodinv.models.inversion import InversionModel
 from oodinv.models.stylegan2 import Generator
-from oodinv.training.bundle_card import Part, write_card
+from oodinv.training.bundle_card import Part, row_of, write_card
 from oodinv.training.errors import TrainingError
 from oodinv.training.fingerprint import network_digest
 from oodinv.training.record import Record
@@ -120,7 +120,12 @@ def build_bundle(request: BuildRequest, say: Callable[[str], None] = lambda line
         say("not every folder tells what was seen in its training: the bundle will not tell either")
     networks = {"generator": generator, "encoder": encoder, "decomposition": decomposition}
     told = [
-        Part(name=name, parameters=_parameters(networks.get(name)), record=records.get(name))
+        Part(
+            name=name,
+            parameters=_parameters(networks.get(name)),
+            record=records.get(name),
+            told=_told_before(folders[name], name),
+        )
         for name in PARTS
         if name in folders
     ]
@@ -165,6 +170,7 @@ def _decomposition(
     shape: DecompositionConfig = decomposition_shape(
         generator, encoder, config.levels, num_iterations=config.num_iterations,
         max_displacement=config.max_displacement, width=config.width, choices=config.choices,
+        calibration=config.calibration,
     )  # fmt: skip
     if shape != config:
         raise TrainingError(
@@ -238,6 +244,17 @@ def _seen(folders: Mapping[str, Path]) -> Seen | None:
     each = [Seen.read(folder, "" if is_bundle(folder) else part) for part, folder in folders.items()]
     known = [seen for seen in each if seen is not None]
     return Seen.together(known) if len(known) == len(each) else None
+
+
+def _told_before(folder: Path, part: str) -> str | None:
+    """What a bundle's card says of how a part of it was made."""
+    if not is_bundle(folder):
+        return None
+    from oodinv.bundles.bundle import find_bundle
+
+    found = find_bundle(str(folder))
+    path = found.folder / found.spec.card
+    return row_of(path.read_text(encoding="utf-8"), part) if path.is_file() else None
 
 
 def _parameters(network: torch.nn.Module | None) -> int:

@@ -4,9 +4,9 @@ The paper's image and mask terms (arXiv 2212.09262, as its released training has
 what is known of every pixel: rendered accessories and background, and occlusions pasted over any face, photos too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,11 +28,13 @@ from oodinv.training.fingerprint import digest, fingerprint, network_digest
 from oodinv.training.loop import LoopOptions, run_training
 from oodinv.training.loss_networks import ImageWeights, LossNetworks, image_terms
 from oodinv.training.losses import multiscale_l1, released_mask_loss
+from oodinv.training.mask_calibration import fit_calibration
 from oodinv.training.mask_losses import balanced_cross_entropy, overlap_loss
 from oodinv.training.optimising import channels_last, check_rates, half_precision, numbers
 from oodinv.training.schedule import released_levels, released_rate
 
 _SHOWN = 12
+_CALIBRATED_ON = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +213,29 @@ class DecompositionTrainer:
         """The averaged decomposition on the processor, in evaluation mode."""
         return deepcopy(self.average).cpu().eval()
 
+    def calibrated(self) -> Decomposition:
+        """`network` with its final mask calibrated on the training's pictures, where the truth about them is taught.
+
+        Pixels count alike; pictures are covered as in the training only if their own accessories are not known.
+        """
+        network = self.network()
+        if self.training.supervision is not None:
+            network.config = replace(network.config, calibration=fit_calibration(self._masks()))
+        return network
+
+    @torch.no_grad()
+    def _masks(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        shown = InversionModel(self.model.encoder, self.model.generator, self.average).eval()
+        index = np.linspace(0, len(self.data) - 1, min(_CALIBRATED_ON, len(self.data))).astype(int)
+        rng = torch.Generator().manual_seed(parallel.step_seed(self.training.seed, 5))
+        for start in range(0, len(index), self.training.batch):
+            examples = self._examples(
+                index[start : start + self.training.batch], rng, mirrored_share=0.0,
+                occluded_share=0.0 if self.data.has_masks else None,
+            )  # fmt: skip
+            result = invert_at(shown, examples.crop, self.config.levels)
+            yield result.ood_mask.float(), examples.truth, (examples.inside + examples.outside).clamp(0, 1)
+
     def _schedule(self, step: int) -> tuple[Sequence[int], float]:
         training = self.training
         if training.schedule == "released":
@@ -218,12 +243,18 @@ class DecompositionTrainer:
         left = 1 - step / self.steps
         return self.config.levels, training.final_rate + (training.rate - training.final_rate) * left
 
-    def _examples(self, index: np.ndarray, rng: torch.Generator, mirrored_share: float | None = None) -> Examples:
+    def _examples(
+        self,
+        index: np.ndarray,
+        rng: torch.Generator,
+        mirrored_share: float | None = None,
+        occluded_share: float | None = None,
+    ) -> Examples:
         return draw_examples(
             self.data,
             index,
             self.size,
-            occluded_share=self.training.occluded_share,
+            occluded_share=self.training.occluded_share if occluded_share is None else occluded_share,
             mirrored_share=self.training.mirrored_share if mirrored_share is None else mirrored_share,
             rng=rng,
             device=self.device,
@@ -322,4 +353,4 @@ def train_decomposition(
         device=device or torch.device("cpu"),
     )
     run_training(trainer, steps=trainer.steps, folder=folder, options=options or LoopOptions()).check_finished()
-    return trainer.network()
+    return trainer.calibrated()

@@ -180,7 +180,7 @@ def build_decomposition(config: DecompositionRecipe, data: Dataset, inputs: Inpu
     )
 
     def write(folder: Path) -> None:
-        network = trainer.network()
+        network = trainer.calibrated()
         save_trained(folder, kind="decomposition", config=network.config, network=network)
 
     return Prepared(trainer=trainer, steps=trainer.steps, write=write)

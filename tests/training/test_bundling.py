@@ -13,6 +13,7 @@ from flows.cli import main
 from oodinv.bundles.bundle import load_bundle
 from oodinv.bundles.inverter import Inverter
 from oodinv.edits import Edit
+from oodinv.training.bundle_card import row_of
 from oodinv.training.bundling import BuildRequest, build_bundle
 from oodinv.training.errors import TrainingError
 from oodinv.training.regressor import regressor_sha256
@@ -75,6 +76,9 @@ def test_parts_may_come_from_a_bundle(chain, tmp_path):
     for name in files:
         assert (second.folder / name).read_bytes() == (first / name).read_bytes()
     assert second.spec.edits == load_bundle(str(first)).bundle.spec.edits
+    cards = [(folder / "card.md").read_text() for folder in (first, second.folder)]
+    rows = [[row_of(card, part) for part in PARTS] for card in cards]
+    assert rows[0] == rows[1] and all(row is not None for row in rows[0]) and row_of(cards[0], "identity") is None
 
 
 def test_networks_that_were_not_trained_together_are_refused(chain, tmp_path):
