@@ -15,9 +15,9 @@ render --split train --start 8000 --count 5000 --accessory-share 0.6 --busy-shar
 oodinv portraits render --split train --start 8000 --count 3000 --accessory-share 0.6 --busy-share 0.7 \
     --out "$work/worn-256"
 render --split val --count 300 --accessory-share 1 --out "$work/val"
-render --split test --count 1000 --accessory-share 0 --busy-share 0 --out "$work/test-clean"
+render --split test --count 500 --accessory-share 0 --busy-share 0 --out "$work/test-clean"
 render --split test --start 1000 --count 600 --accessory-share 1 --out "$work/test-worn"
-oodinv portraits render --split test --start 1600 --count 100 --accessory-share 1 --crop-size 512 \
+oodinv portraits render --split test --start 1600 --count 60 --accessory-share 1 --crop-size 512 \
     --counterfactuals smile+2,age+2,gender+2,yaw+2,mouth_open+2 --out "$work/test-edits"
 
 # Networks. The second regressor judges edits; it has seen none of the portraits that the first one has seen.
@@ -81,7 +81,7 @@ photographs of real people it is rough. It is meant for trying, testing and deve
 such as rims of glasses or letters are finer than its masks. Ages run from about 21 to 85, yaw from -35 to 35 degrees.
 \"Gender\" is the masculine or feminine appearance of a parametric head, nothing else. Colours of real photographs, hair
 styles and expressions that the studio cannot render are out of domain: they are kept from the photo, or lost." \
-    --out "$work/bundle"
-oodinv evaluate --bundle "$work/bundle" --dataset "$work/test-clean" --dataset "$work/test-worn" \
+    --out "$work/embedded"
+oodinv evaluate --bundle "$work/embedded" --dataset "$work/test-clean" --dataset "$work/test-worn" \
     --dataset "$work/test-edits" --regressor "$work/judge" --sheets --out "$work/evaluation"
-python -m oodinv.evaluation.card "$work/bundle" "$work/evaluation"
+python -m oodinv.evaluation.card "$work/embedded" "$work/evaluation"
