@@ -73,8 +73,9 @@ def measure_attributes(
         if regressor is not None:
             attributes, values = _predict(regressor, inversion.reconstruction)
             before.append(values)
+            unchanged = _predict(regressor, crop) if truths else (attributes, values)
             for truth in truths:
-                _read_truth(regressor, data, truth, index, crop, tally)
+                _read_truth(regressor, data, truth, index, unchanged, crop.shape[-1], tally)
         for edit, strength in after:
             picture = inverter.edit(inversion, [Edit(edit, strength)], settings.composition).reconstruction
             failed = ~is_finite(picture).numpy()
@@ -127,15 +128,20 @@ def _summary(
 
 
 def _read_truth(
-    regressor: Regressor, data: Dataset, truth: Change, index: np.ndarray, crop: Tensor, tally: Tally
+    regressor: Regressor,
+    data: Dataset,
+    truth: Change,
+    index: np.ndarray,
+    unchanged: tuple[tuple[str, ...], np.ndarray],
+    size: int,
+    tally: Tally,
 ) -> None:
     """What the regressor sees of a counterfactual, for all that was asked: truths move less where ranges end."""
-    edit = truth.edit
-    attributes, before = _predict(regressor, crop)
+    edit, (attributes, before) = truth.edit, unchanged
     if edit.name not in attributes:
         return
     share, own = moved_share(data, truth, index), attributes.index(edit.name)
-    after = _predict(regressor, data.counterfactual(truth.name, index, crop.shape[-1])[0])[1]
+    after = _predict(regressor, data.counterfactual(truth.name, index, size)[0])[1]
     moved = share >= LEAST_MOVED
     change = np.where(moved, after[:, own] - before[:, own], np.nan) / np.where(moved, share, 1.0)
     quantity = Quantity(SECTION, edit.name, f"{edit.strength:+g}", "true_change")

@@ -34,7 +34,7 @@ def refine_mask(
         crop: RGB in [-1, 1].
 
     Returns:
-        In [0, 1], float32. A constant mask stays what it is; so does every mask of less than 8 pixels.
+        In [0, 1], float32. A constant mask stays what it is; so does every mask of less than 16 pixels a side.
     """
     size = mask.shape[-1]
     with without_autocast(mask):  # differences of squares need every digit

@@ -34,7 +34,7 @@ from oodinv.training.optimising import channels_last, check_rates, half_precisio
 from oodinv.training.schedule import released_levels, released_rate
 
 _SHOWN = 12
-_CALIBRATED_ON = 256
+_CALIBRATED_ON, _CALIBRATED_SIDE = 256, 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +234,11 @@ class DecompositionTrainer:
                 occluded_share=0.0 if self.data.has_masks else None,
             )  # fmt: skip
             result = invert_at(shown, examples.crop, self.config.levels)
-            yield result.ood_mask.float(), examples.truth, (examples.inside + examples.outside).clamp(0, 1)
+            weight = (examples.inside + examples.outside).clamp(0, 1)
+            # Two numbers need no more, and all pixels of large pictures do not fit into memory.
+            step = max(1, self.size // _CALIBRATED_SIDE)
+            mask, truth, weight = (x[..., ::step, ::step] for x in (result.ood_mask.float(), examples.truth, weight))
+            yield mask, truth, weight
 
     def _schedule(self, step: int) -> tuple[Sequence[int], float]:
         training = self.training

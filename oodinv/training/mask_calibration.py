@@ -42,10 +42,8 @@ def fit_calibration(
         value = torch.sigmoid(found[0] * logit + found[1])
         away, curve = weight * (value - truth), weight * value * (1 - value)
         gradient = torch.stack([(away * logit).sum(), away.sum()])
-        mixed = (curve * logit).sum()
-        curvature = torch.stack(
-            [torch.stack([(curve * logit * logit).sum(), mixed]), torch.stack([mixed, curve.sum()])]
-        )
+        by_scale, mixed, by_bias = (curve * logit * logit).sum(), (curve * logit).sum(), curve.sum()
+        curvature = torch.stack([by_scale, mixed, mixed, by_bias]).reshape(2, 2)
         step = torch.linalg.solve(curvature + 1e-9 * total * torch.eye(2, dtype=torch.float64), gradient)
         # Far from the end Newton may leap: never further than doubles the scale.
         found = found - step * min(1.0, 1.0 / float(step.abs().max().clamp_min(1e-12)))
