@@ -66,7 +66,9 @@ def extract_crop(
         RGB in [-1, 1].
     """
     pixels = resample(photo, transform, crop_size, crop_size)
-    return np.ascontiguousarray((pixels / 127.5 - 1).clip(-1, 1).transpose(2, 0, 1))
+    pixels /= np.float32(127.5)
+    pixels -= np.float32(1)
+    return np.ascontiguousarray(pixels.clip(-1, 1, out=pixels).transpose(2, 0, 1))
 
 
 def _anchors(face: Face) -> tuple[Float[np.ndarray, "2"], ...]:

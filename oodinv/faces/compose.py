@@ -22,8 +22,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from oodinv.faces.align import face_scale
+from oodinv.faces.loops import blend
 from oodinv.faces.move import eased, motion_in_pixels, moved
-from oodinv.faces.resample import apply_affine, invert_affine, resample
+from oodinv.faces.resample import apply_affine, invert_affine, is_coarser, resample
 
 ComposeMode = Literal["replace", "residual"]
 
@@ -86,86 +87,69 @@ def compose_face(
             "expected finite pictures, mask and motion, got NaN or infinity; the network that made them diverged"
         )
     steps = None if motion is None else eased(motion_in_pixels(motion), _EASE)
-    # 1 - M is what gets warped, not M: sums of zeros are exactly zero, so where all of M is 1 the weight is exactly 0.
-    layers = np.concatenate([_change(generated, identity, steps), 1 - ood_mask.clip(0, 1).transpose(1, 2, 0)], axis=2)
-    if steps is not None:
-        layers = np.concatenate([layers, steps], axis=2)
+    to_crop, crop_size = invert_affine(transform), ood_mask.shape[1]
+    x0, y0, x1, y1 = _bounds(transform, crop_size, photo)
     out = photo.copy()
-    x0, y0, x1, y1 = _bounds(transform, layers.shape[0], photo)
-    if x0 >= x1:
+    if x0 >= x1 or y0 >= y1:
         return out
+    # 1 - M is what gets warped, not M: sums of zeros are exactly zero, so where all of M is 1 the weight is exactly 0.
+    layers, to_layers = np.concatenate([_picture(generated, identity, steps), 1 - ood_mask.clip(0, 1)]), to_crop
+    if is_coarser(to_crop):
+        # Then the layers are drawn on the photo's pixels beforehand, so that detail is averaged away.
+        drawn = resample(layers.transpose(1, 2, 0), _seen_from(to_crop, x0, y0), y1 - y0, x1 - x0)
+        layers, to_layers = np.ascontiguousarray(drawn.transpose(2, 0, 1)), np.array([[1.0, 0, -x0], [0, 1.0, -y0]])
     for top in range(y0, y1, _BAND_ROWS):
         part = (slice(top, min(top + _BAND_ROWS, y1)), slice(x0, x1))
-        out[part] = _blend(photo, part, layers, transform, feather, replace=identity is None)
+        base = photo[part]
+        if steps is not None:
+            base = _moved_part(photo, part, steps, transform)
+            out[part] = np.rint(base)
+        base = np.ascontiguousarray(base)
+        blend(base, layers, identity is None, to_layers, to_crop, crop_size, feather, x0, top, out)
     return out
 
 
-def _change(
+def _picture(
     generated: Float32[np.ndarray, "3 crop_size crop_size"],
     identity: Float32[np.ndarray, "3 crop_size crop_size"] | None,
     steps: Float32[np.ndarray, "crop_size crop_size 2"] | None,
-) -> Float32[np.ndarray, "crop_size crop_size 3"]:
-    """Bytes to come to (`replace`) or to add (`residual`), not rounded."""
-    picture = generated.transpose(1, 2, 0)
+) -> Float32[np.ndarray, "3 crop_size crop_size"]:
+    """Colours to come to (`replace`), or what they change by (`residual`)."""
     if identity is None:
-        return picture * np.float32(127.5) + np.float32(127.5)
-    before = identity.transpose(1, 2, 0)
-    return (picture - (before if steps is None else moved(before, steps))) * np.float32(127.5)
+        return generated
+    return generated - (identity if steps is None else moved(identity.transpose(1, 2, 0), steps).transpose(2, 0, 1))
 
 
-def _blend(
+def _seen_from(to_crop: Float[np.ndarray, "2 3"], left: int, top: int) -> Float[np.ndarray, "2 3"]:
+    """The map of a part of the photo, whose own pixels are counted from its corner."""
+    corner = apply_affine(to_crop, np.array([[left, top]], dtype=float))[0]
+    return np.column_stack([to_crop[:, :2], corner])
+
+
+def _moved_part(
     photo: UInt8[np.ndarray, "height width 3"],
     where: tuple[slice, slice],
-    layers: Float32[np.ndarray, "crop_size crop_size _"],
+    steps: Float32[np.ndarray, "crop_size crop_size 2"],
     transform: Float[np.ndarray, "2 3"],
-    feather: float,
-    *,
-    replace: bool,
-) -> UInt8[np.ndarray, "rows columns 3"]:
-    part = photo[where]
-    rows, columns, _ = part.shape
+) -> Float32[np.ndarray, "rows columns 3"]:
+    """What comes to a part of the photo when it moves inside the crop; beyond the crop's border nothing does."""
+    rows, columns = where[0].stop - where[0].start, where[1].stop - where[1].start
     origin = (where[1].start, where[0].start)
-    to_crop = invert_affine(transform)
-    to_crop[:, 2] = apply_affine(to_crop, np.array([origin], dtype=float))[0]
-    warped = resample(layers, to_crop, rows, columns)
-    ramp = _feather(to_crop, rows, columns, layers.shape[0], feather)
-    weight = warped[..., 3] * ramp
-    base: Float32[np.ndarray, "rows columns 3"] | UInt8[np.ndarray, "rows columns 3"] = part
-    changed: Bool[np.ndarray, "rows columns"] | None = None
-    if layers.shape[2] > 4:
-        # Only inside the quadrilateral: beyond its border, `resample` mirrors.
-        displacement = np.where(ramp[..., None] > 0, warped[..., 4:], 0) @ transform[:, :2].T.astype(np.float32)
-        base = moved(photo, displacement, origin)
-        changed = (weight > 0) | (displacement != 0).any(axis=-1)
-    # Colour by colour, as `resample` leaves them, and in place: what takes time is memory, not sums.
-    before = np.ascontiguousarray(base.transpose(2, 0, 1)).astype(np.float32, copy=False)
-    colours = warped[..., :3].transpose(2, 0, 1)
-    if replace:
-        colours -= before
-    colours *= weight
-    colours += before
-    np.rint(colours, out=colours)
-    np.clip(colours, np.float32(0), np.float32(255), out=colours)
-    blended = colours.astype(np.uint8).transpose(1, 2, 0)
-    # With a weight of 0 these are the photo's own bytes already, unless `base` is not the photo.
-    return blended if changed is None else np.where(changed[..., None], blended, part)
+    to_crop = _seen_from(invert_affine(transform), *origin)
+    displacement = resample(steps, to_crop, rows, columns) @ transform[:, :2].T.astype(np.float32)
+    # Beyond the border `resample` mirrors.
+    return moved(photo, np.where(_is_inside(to_crop, rows, columns, steps.shape[0]), displacement, 0), origin)
 
 
-def _feather(
-    to_crop: Float[np.ndarray, "2 3"], rows: int, columns: int, crop_size: int, feather: float
-) -> Float32[np.ndarray, "rows columns"]:
-    """0 on and outside the crop's border, rising smoothly to 1 inside."""
+def _is_inside(
+    to_crop: Float[np.ndarray, "2 3"], rows: int, columns: int, crop_size: int
+) -> Bool[np.ndarray, "rows columns 1"]:
+    """Which pixels' centres lie in the crop."""
     x = np.arange(columns) + 0.5
     y = np.arange(rows)[:, None] + 0.5
     half = crop_size / 2
-    # Distances from the crop's middle along its two sides; the larger one tells how far the border is.
-    u, v = (np.abs(np.add(a * x + (c - half), b * y, dtype=np.float32, casting="same_kind")) for a, b, c in to_crop)
-    inside = np.subtract(np.float32(half), np.maximum(u, v, out=u), out=u)
-    if feather == 0:
-        return (inside > 0).astype(np.float32)
-    inside *= np.float32(1 / (feather * crop_size))
-    ramp = np.clip(inside, np.float32(0), np.float32(1), out=inside)
-    return ramp * ramp * (np.float32(3) - np.float32(2) * ramp)
+    u, v = (np.abs(a * x + b * y + (c - half)) for a, b, c in to_crop)
+    return (np.maximum(u, v) < half)[..., None]
 
 
 def _bounds(

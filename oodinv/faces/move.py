@@ -4,12 +4,10 @@ A motion comes from the networks as they state flows: backward, normalised so th
 centre of the first pixel to that of the last, x before y. Here it is counted in pixels.
 """
 
-import math
-
 import numpy as np
-import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Float32, Shaped
+
+from oodinv.faces.loops import move
 
 
 def motion_in_pixels(
@@ -48,46 +46,8 @@ def moved(
     Returns:
         Values in the picture's units.
     """
-    rows, columns, _ = displacement.shape
     left, top = origin
-    part = picture[top : top + rows, left : left + columns].astype(np.float32)
-    moves = (displacement != 0).any(axis=-1)
-    if not moves.any():
-        return part
-    x = displacement[..., 0][moves] + (np.nonzero(moves)[1] + left + 0.5)
-    y = displacement[..., 1][moves] + (np.nonzero(moves)[0] + top + 0.5)
-    part[moves] = _sampled(picture, x, y)
-    return part
-
-
-def _sampled(
-    picture: Shaped[np.ndarray, "height width channels"],
-    x: Float[np.ndarray, " points"],
-    y: Float[np.ndarray, " points"],
-) -> Float32[np.ndarray, "points channels"]:
-    height, width, _ = picture.shape
-    x, y = _mirrored(x, width), _mirrored(y, height)
-    # Only what is looked at becomes floats; where the window is cut off, it ends with the picture.
-    x0, x1 = _window(x, width)
-    y0, y1 = _window(y, height)
-    window = np.ascontiguousarray(picture[y0:y1, x0:x1].transpose(2, 0, 1), dtype=np.float32)
-    # grid_sample's align_corners=False: -1 and 1 are the outer edges.
-    grid = np.stack([(x - x0) * (2 / (x1 - x0)) - 1, (y - y0) * (2 / (y1 - y0)) - 1], axis=-1).astype(np.float32)
-    sampled = F.grid_sample(
-        torch.from_numpy(window)[None],
-        torch.from_numpy(grid)[None, None],
-        mode="bilinear",
-        padding_mode="border",
-        align_corners=False,
-    )
-    return sampled[0, :, 0].T.numpy()
-
-
-def _mirrored(along: Float[np.ndarray, " points"], size: int) -> Float[np.ndarray, " points"]:
-    along = along % (2 * size)
-    return np.minimum(along, 2 * size - along)
-
-
-def _window(along: Float[np.ndarray, " points"], size: int) -> tuple[int, int]:
-    """Pixels from, to (exclusive) that bilinear sampling at these positions in the picture sees."""
-    return max(0, math.floor(along.min()) - 1), min(size, math.ceil(along.max()) + 1)
+    pixels = np.ascontiguousarray(picture, dtype=None if picture.dtype == np.uint8 else np.float32)
+    out = np.empty((*displacement.shape[:2], picture.shape[2]), np.float32)
+    move(pixels, np.ascontiguousarray(displacement, dtype=np.float64), left, top, out)
+    return out

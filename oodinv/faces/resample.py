@@ -14,9 +14,9 @@ At scale <= 1 it is plain bilinear interpolation.
 import math
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Float32, Shaped
+from jaxtyping import Float, Float32, Int, Shaped
+
+from oodinv.faces.loops import draw
 
 _ONE_POINT_DOES = 1.1
 
@@ -37,6 +37,11 @@ def apply_affine(
 ) -> Float[np.ndarray, "points 2"]:
     """x, y of each point after the affine."""
     return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def is_coarser(matrix: Float[np.ndarray, "2 3"]) -> bool:
+    """Whether an output pixel takes in so much of the source that one bilinear sample does not do for it."""
+    return scale_of(matrix) > _ONE_POINT_DOES
 
 
 def resample(
@@ -62,12 +67,16 @@ def resample(
     """
     scale = scale_of(matrix)
     reduction = max(1, math.floor(scale))
-    supersampling = 2 if scale / reduction > _ONE_POINT_DOES else 1
-    window, origin = _window(source, matrix, height, width, reduction)
-    reduced = _box_reduce(window, reduction)
-    to_window = (matrix - np.array([[0, 0, origin[0]], [0, 0, origin[1]]])) / reduction
-    sampled = _bilinear(reduced, to_window, height, width, supersampling)
-    return _box_reduce(sampled, supersampling)
+    if reduction > 1:
+        source, origin = _window(source, matrix, height, width, reduction)
+        source = _box_reduce(source, reduction)
+        matrix = (matrix - np.array([[0, 0, origin[0]], [0, 0, origin[1]]])) / reduction
+    # Bytes and floats are compiled; all else becomes floats.
+    pixels = np.ascontiguousarray(source, dtype=None if source.dtype == np.uint8 else np.float32)
+    out = np.empty((height, width, pixels.shape[2]), np.float32)
+    points = 2 if scale / reduction > _ONE_POINT_DOES else 1
+    draw(pixels, tuple(range(pixels.shape[2])), np.ascontiguousarray(matrix, dtype=np.float64), points, out)
+    return out
 
 
 def _window(
@@ -93,22 +102,21 @@ def _mirrored(
     """From `start` to `stop` along an axis, mirrored where it ends. Only what is mirrored is gathered one by one."""
     size = source.shape[axis]
     first, last = (min(max(end, 0), size) for end in (start, stop))
-
-    def gathered(start: int, stop: int) -> Shaped[np.ndarray, "rows columns channels"]:
-        index = np.arange(start, stop) % (2 * size)
-        return source.take(np.minimum(index, 2 * size - 1 - index), axis=axis)
-
     inner = source[first:last] if axis == 0 else source[:, first:last]
-    parts = gathered(start, min(stop, first)), inner, gathered(max(start, last), stop)
-    return np.concatenate(parts, axis=axis)
+    beyond = np.arange(start, min(stop, first)), np.arange(max(start, last), stop)
+    before, after = (source.take(_mirrored_index(index, size), axis=axis) for index in beyond)
+    return np.concatenate((before, inner, after), axis=axis)
+
+
+def _mirrored_index(index: Int[np.ndarray, " pixels"], size: int) -> Int[np.ndarray, " pixels"]:
+    index = index % (2 * size)
+    return np.minimum(index, 2 * size - 1 - index)
 
 
 def _box_reduce(
     picture: Shaped[np.ndarray, "rows columns channels"], factor: int
 ) -> Float32[np.ndarray, "reduced_rows reduced_columns channels"]:
     """Mean of whole boxes of factor x factor pixels."""
-    if factor == 1:
-        return picture.astype(np.float32, copy=False)
     # Row by row and then column by column of the boxes: several times as fast as sums along short axes.
     bands = picture[::factor].astype(np.float32)
     for row in range(1, factor):
@@ -118,26 +126,3 @@ def _box_reduce(
         boxes += bands[:, column::factor]
     boxes /= np.float32(factor * factor)
     return boxes
-
-
-def _bilinear(
-    picture: Float32[np.ndarray, "rows columns channels"],
-    matrix: Float[np.ndarray, "2 3"],
-    height: int,
-    width: int,
-    supersampling: int,
-) -> Float32[np.ndarray, "fine_height fine_width channels"]:
-    u = (np.arange(width * supersampling) + 0.5) / supersampling
-    v = (np.arange(height * supersampling) + 0.5)[:, None] / supersampling
-    rows, columns, _ = picture.shape
-    grid = np.empty((1, v.shape[0], u.shape[0], 2), dtype=np.float32)
-    # grid_sample's align_corners=False: -1 and 1 are the outer edges, which is this project's convention scaled.
-    for axis, size in enumerate((columns, rows)):
-        across, down, origin = matrix[axis] * (2 / size)
-        # One sum for each point, in float64 and rounded once.
-        np.add(across * u + (origin - 1), down * v, out=grid[0, ..., axis], casting="same_kind")
-    channels_first = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
-    sampled = F.grid_sample(
-        channels_first, torch.from_numpy(grid), mode="bilinear", padding_mode="border", align_corners=False
-    )
-    return sampled[0].permute(1, 2, 0).numpy()
