@@ -8,6 +8,7 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -41,8 +42,8 @@ class Gate:
         return self.name, f"{self.value:.3f}", limit, "yes" if self.holds else "NO"
 
 
-def _overhead() -> tuple[list[PoolRun], list[Gate]]:
-    runs = [run_pool(2, 2048, 0.05), run_pool(2, 8192, 0.01)]
+def _overhead(folder: Path) -> tuple[list[PoolRun], list[Gate]]:
+    runs = [run_pool(folder, 2, 2048, 0.05), run_pool(folder, 2, 8192, 0.01)]
     slow, fast = runs
     growth = fast.actor_mb[1] - fast.actor_mb[0]
     return runs, [
@@ -54,8 +55,8 @@ def _overhead() -> tuple[list[PoolRun], list[Gate]]:
     ]
 
 
-def _scaling() -> tuple[list[PoolRun], list[Gate]]:
-    runs = [run_pool(actors, 2048, 0.05) for actors in (1, 2, 4, 8)]
+def _scaling(folder: Path) -> tuple[list[PoolRun], list[Gate]]:
+    runs = [run_pool(folder, actors, 2048, 0.05) for actors in (1, 2, 4, 8)]
     alone = runs[0].wall_s
     limits = {4: 0.95, 8: 0.90}
     return runs, [
@@ -78,10 +79,10 @@ def main(words: list[str] | None = None) -> int:
     asked = parser.parse_args(words)
     record: dict[str, Any] = {"machine": describe_machine(torch.device("cpu"))}
     gates: list[Gate] = []
-    with ray_session(16):
+    with TemporaryDirectory(prefix="oodinv-benchmark-") as folder, ray_session(16):
         for name, measure in (("overhead", _overhead), ("scaling", _scaling)):
             if name in asked.only:
-                runs, found = measure()
+                runs, found = measure(Path(folder))
                 record[name], gates = [asdict(run) for run in runs], gates + found
                 print(_runs_table(runs), flush=True)
         if "memory" in asked.only:

@@ -71,25 +71,25 @@ class StubInverter(Inverter):
         self.bundle, self.device = _Bundle(), torch.device("cpu")  # type: ignore[assignment]
         self._invert_s = _SHARE_OF_INVERSION * seconds
         self._edit_s = (seconds - self._invert_s) / max(edits, 1)
+        self._mask = torch.zeros(1, 1, _CROP, _CROP)
+        self._mask[:, :, : _CROP // 2, : _CROP // 2] = 1
 
     def invert(self, crops: Tensor, *, plain: bool = False) -> Inversion:
         """The crops themselves, a quarter of each kept."""
-        begin = time.perf_counter()
-        mask = torch.zeros(len(crops), 1, _CROP, _CROP)
-        mask[:, :, : _CROP // 2, : _CROP // 2] = 1
+        begin, count = time.perf_counter(), crops.shape[0]
         made = Inversion(
             crop=crops,
-            w_plus=torch.zeros(len(crops), 1, 1),
+            w_plus=torch.zeros(count, 1, 1),
             feature_maps={},
             content={},
             guides={},
             plain=None,
             levels={},
-            ood_mask=mask,
-            generated=crops.clone(),
+            ood_mask=self._mask.expand(count, -1, -1, -1),
+            generated=crops,
             kept=crops,
         )
-        _sleep_until(begin + self._invert_s * len(crops))
+        _sleep_until(begin + self._invert_s * count)
         return made
 
     def edit(
@@ -103,11 +103,13 @@ class StubInverter(Inverter):
         """Upside down."""
         begin = time.perf_counter()
         made = replace(inversion, generated=inversion.generated.flip(2))
-        _sleep_until(begin + self._edit_s * len(inversion.crop))
+        _sleep_until(begin + self._edit_s * inversion.crop.shape[0])
         return made
 
-    def similarity(self, one: Tensor, other: Tensor) -> None:
+    @property
+    def compares_identities(self) -> bool:
         """There is no identity network."""
+        return False
 
 
 def _sleep_until(end: float) -> None:
@@ -122,8 +124,10 @@ class StubWorker:
         """Nothing is loaded."""
         from oodinv.engine.worker import ShardWorker
         from oodinv.memory import keep_freed_memory
+        from oodinv.turns import take_shorter_turns
 
         keep_freed_memory()
+        take_shorter_turns()
         torch.set_num_threads(1)
         self._worker = ShardWorker(settings)
         vars(self._worker)["_detector"] = StubDetector()

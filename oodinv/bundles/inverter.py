@@ -171,6 +171,11 @@ class Inverter:
         """Whether the generator's mapping is there."""
         return self.bundle.spec.generator.num_mapping_layers > 0
 
+    @property
+    def compares_identities(self) -> bool:
+        """Whether the bundle has an identity network."""
+        return self._identity is not None
+
     @torch.inference_mode()
     def similarity(
         self, a: Float[Tensor, "batch 3 size size"], b: Float[Tensor, "batch 3 size size"]

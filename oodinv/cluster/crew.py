@@ -40,6 +40,7 @@ class _Actor:
         self._name, self._beacon = name, beacon
         ray.get(beacon.placed.remote(name, ray.get_runtime_context().get_node_id()))
         self._worker = make_worker()
+        self._said: str | None = None
 
     def run(self, job: Any) -> Any:
         self._say(None)
@@ -49,8 +50,12 @@ class _Actor:
         """Whoever hears this answer knows that the actor lives."""
 
     def _say(self, sample_id: str | None) -> None:
-        # Waited for: a message still in this process when it dies would never tell which sample killed it.
-        ray.get(self._beacon.report.remote(self._name, sample_id))
+        sent = self._beacon.report.remote(self._name, sample_id)
+        # Waited for: a message still in this process when it dies would never tell which sample killed it, or blame one
+        # that was done. That no sample is at fault, still, may be lost.
+        if (sample_id, self._said) != (None, None):
+            ray.get(sent)
+        self._said = sample_id
 
 
 _RemoteActor = ray.remote(max_restarts=0, max_task_retries=0)(_Actor)

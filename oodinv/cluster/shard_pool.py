@@ -21,8 +21,10 @@ class _ShardWorker:
 
         from oodinv.engine.worker import ShardWorker
         from oodinv.memory import keep_freed_memory
+        from oodinv.turns import take_shorter_turns
 
         keep_freed_memory()
+        take_shorter_turns()
         # One thread per actor: the pool scales by actors, and a photo's bytes must not depend on how many there are.
         torch.set_num_threads(1)
         if 0 < gpus < 1 and torch.cuda.is_available():

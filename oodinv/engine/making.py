@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from oodinv.engine.faces_stage import Row
 from oodinv.engine.fetch import PhotoReader
 from oodinv.engine.looked import Looked, found_faces, known_faces
 from oodinv.engine.microbatch import Microbatch
+from oodinv.engine.overlap import Behind
 from oodinv.engine.receipt import RowError
 from oodinv.engine.settings import RunSettings, ShardJob
 from oodinv.engine.timers import Timers
@@ -89,13 +91,28 @@ class Making:
     def _faces_and(self, wanted: Sequence[str]) -> dict[str, Published]:
         """Each photo is read once. Edits are made of the rows that are going to be committed.
 
-        Another worker may commit its own faces before these: then its rows count. They are the same, unless a photo
-        was read by one of the two only; where they are not, the edits are made anew.
+        Faces are published as soon as all are found, while the last ones are edited. Another worker may commit its own
+        before that: then its rows count. They are the same, unless a photo was read by one of the two only; where they
+        are not, the edits are made anew.
         """
         name = self.settings.faces.name
-        upload, found = self._upload(name), list[Row]()
-        rows, uploads = self._edited(_noting(self._found(self._resolution()), found), wanted)
-        faces = self._publish(upload, name, found, None)
+        upload, found, behind = self._upload(name), list[Row](), Behind(self.finishers, most=1)
+        publish, published = partial(self._publish, upload, name, found, None), list[Callable[[], Published]]()
+
+        def looked() -> Iterator[Looked]:
+            for one in self._found(self._resolution()):
+                found.extend(one.faces)
+                yield one
+                del one  # its pixels are somebody else's to hold
+            if self.finishers is not None:
+                published.append(behind.do(publish, 0))
+
+        try:
+            rows, uploads = self._edited(looked(), wanted)
+            faces = published[0]() if published else publish()
+        except BaseException:
+            behind.abandon()
+            raise
         if faces.outcome != "lost" and self.job.repair is None:
             commit = FacesCommit(key=faces.commit.key, sha256=sha256_hex(faces.commit.to_bytes()))
         else:
@@ -182,11 +199,3 @@ class Making:
     def _common(self, product: str, attempt: str) -> dict[str, Any]:
         """Columns that are the same in all rows of a part."""
         return {"product": product, "attempt": attempt, "committed_at": datetime.now(UTC)}
-
-
-def _noting(looked: Iterator[Looked], rows: list[Row]) -> Iterator[Looked]:
-    """The same, their rows kept."""
-    for one in looked:
-        rows += one.faces
-        yield one
-        del one  # its pixels are somebody else's to hold

@@ -69,8 +69,6 @@ class EditedFace:
     generated: Float32[np.ndarray, "3 size size"] = field(repr=False)
     identity: Float32[np.ndarray, "3 size size"] = field(repr=False)
     """The unedited face as generated, for the residual."""
-    reconstruction: Float32[np.ndarray, "3 size size"] = field(repr=False)
-    """The edited crop: generated, with the crop, moved along, where the mask says so."""
     ood_mask: Float32[np.ndarray, "1 size size"] = field(repr=False)
     """In steps of 1/255: where the mask's picture is white, the photo is kept bit for bit."""
     motion: Float32[np.ndarray, "2 size size"] | None = field(repr=False)
@@ -78,6 +76,13 @@ class EditedFace:
     compose: ComposeMode
     id_similarity: float | None
     """Cosine of identity between the photographed crop and `reconstruction`; None without an identity network."""
+    inversion: Inversion = field(repr=False)
+    """What all this is of: a batch of one, where the model computes."""
+
+    @cached_property
+    def reconstruction(self) -> Float32[np.ndarray, "3 size size"]:
+        """The edited crop: generated, with the crop, moved along, where the mask says so. A whole photo needs none."""
+        return self.inversion.reconstruction[0].float().cpu().numpy()
 
 
 def cut_face(
@@ -134,16 +139,18 @@ def fetch_edited(inverter: Inverter, face: InvertedFace, edited: Inversion, edit
     if motion is not None:
         # What has moved is kept, but is not the photo's byte at that place: not quite white.
         mask = np.where((motion != 0).any(axis=0), np.minimum(mask, np.float32(254) / np.float32(255)), mask)
-    # As it is written: out of range a picture cannot be.
-    similarity = inverter.similarity(edited.crop, edited.reconstruction.clamp(-1, 1))
+    similarity = None
+    if inverter.compares_identities:
+        # As it is written: out of range a picture cannot be.
+        similarity = inverter.similarity(edited.crop, edited.reconstruction.clamp(-1, 1))
     return EditedFace(
         generated=edited.generated[0].float().cpu().numpy(),
         identity=face.inversion.generated[0].float().cpu().numpy(),
-        reconstruction=edited.reconstruction[0].float().cpu().numpy(),
         ood_mask=mask,
         motion=motion,
         compose=compose,
         id_similarity=None if similarity is None else float(similarity),
+        inversion=edited,
     )
 
 

@@ -70,15 +70,15 @@ def draw(picture, channels, matrix, points, out):
     """
     height, width, _ = picture.shape
     rows, columns, _ = out.shape
-    share = np.float32(1 / (points * points))
+    step, share = 1 / points, np.float32(1 / (points * points))
     for row in range(rows):
         for column in range(columns):
             for channel in range(len(channels)):
                 out[row, column, channel] = 0
             for down_step in range(points):
-                v = row + (down_step + 0.5) / points
+                v = row + (down_step + 0.5) * step
                 for across_step in range(points):
-                    u = column + (across_step + 0.5) / points
+                    u = column + (across_step + 0.5) * step
                     left, right, across = _around(matrix[0, 0] * u + matrix[0, 1] * v + matrix[0, 2], width)
                     above, below, down = _around(matrix[1, 0] * u + matrix[1, 1] * v + matrix[1, 2], height)
                     for channel in range(len(channels)):

@@ -34,7 +34,7 @@ class Sample:
     generation: int
     """0 when first seen, one more each time its etag changed."""
 
-    @property
+    @cached_property
     def sample_id(self) -> str:
         """Follows from the key."""
         return sample_id(self.key)
