@@ -1,6 +1,6 @@
 """Photos with their faces, decoded and cut out ahead of whoever edits them."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -63,6 +63,7 @@ def found_faces(
     timers: Timers,
     crop_size: int | None,
     alone: Container[str] = (),
+    told: Callable[[Sequence[Row]], object] = lambda rows: None,
 ) -> Iterator[Looked]:
     """The photos of a shard in order, their faces found just now.
 
@@ -73,24 +74,32 @@ def found_faces(
         timers: Filled.
         crop_size: Of the crops that will be edited; None = none will, and no photo is held on to.
         alone: Ids of samples that are looked at although the same file was before.
+        told: Called with the rows of each sample, in any order, as soon as they are known: well before whoever takes
+            the photos comes to it. Never twice at once.
     """
     twins = _Twins(reader, alone)
 
     def look(sample: Sample, photo: Photo | Reason) -> Looked:
         twin = None if isinstance(photo, Reason) else twins.of(sample)
         if twin is not None:
-            return twins.like(sample, twin)
-        looked = _looked(sample, _whole(face_rows(sample, photo, detector, timers)), photo, timers, crop_size)
-        twins.remember(looked)
+            looked = twins.like(sample, twin)
+        else:
+            looked = _looked(sample, _whole(face_rows(sample, photo, detector, timers)), photo, timers, crop_size)
+            twins.remember(looked)
+        told(looked.faces)
         return looked
 
+    untouched = {
+        sample.sample_id: Looked(sample=sample, faces=_whole([about_photo(sample, QUARANTINED)]), photo=None)
+        for sample in job.samples
+        if sample.sample_id in job.quarantine
+    }
+    for one in untouched.values():
+        told(one.faces)
     wanted = (sample for sample in job.samples if sample.sample_id not in job.quarantine)
     looked = reader.each(wanted, look, one_at_a_time=True)
     for sample in job.samples:
-        if sample.sample_id in job.quarantine:
-            yield Looked(sample=sample, faces=_whole([about_photo(sample, QUARANTINED)]), photo=None)
-        else:
-            yield next(looked)
+        yield untouched.get(sample.sample_id) or next(looked)
 
 
 def known_faces(

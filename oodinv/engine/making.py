@@ -98,17 +98,17 @@ class Making:
         name = self.settings.faces.name
         upload, found, behind = self._upload(name), list[Row](), Behind(self.finishers, most=1)
         publish, published = partial(self._publish, upload, name, found, None), list[Callable[[], Published]]()
+        left = len(self.job.samples)
 
-        def looked() -> Iterator[Looked]:
-            for one in self._found(self._resolution()):
-                found.extend(one.faces)
-                yield one
-                del one  # its pixels are somebody else's to hold
-            if self.finishers is not None:
+        def told(rows: Sequence[Row]) -> None:
+            nonlocal left
+            found.extend(rows)
+            left -= 1
+            if left == 0 and self.finishers is not None:
                 published.append(behind.do(publish, 0))
 
         try:
-            rows, uploads = self._edited(looked(), wanted)
+            rows, uploads = self._edited(self._found(self._resolution(), told), wanted)
             faces = published[0]() if published else publish()
         except BaseException:
             behind.abandon()
@@ -121,10 +121,12 @@ class Making:
                 rows, uploads = self._edited(self._known(table), wanted)
         return {name: faces} | self._publish_edits(rows, uploads, commit)
 
-    def _found(self, crop_size: int | None) -> Iterator[Looked]:
+    def _found(
+        self, crop_size: int | None, told: Callable[[Sequence[Row]], object] = lambda rows: None
+    ) -> Iterator[Looked]:
         with self.timers("load"):
             detector = self.detector()
-        return found_faces(self.job, self.reader, detector, self.timers, crop_size, self.settings.previews)
+        return found_faces(self.job, self.reader, detector, self.timers, crop_size, self.settings.previews, told)
 
     def _known(self, table: pa.Table) -> Iterator[Looked]:
         """The photos with faces as some commit has them."""

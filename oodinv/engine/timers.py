@@ -5,33 +5,44 @@ Stages do not nest. Those of threads beside the model overlap it: sums of all ma
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter, defaultdict
 
 from oodinv.report.spans import bucket
 
 
 class Timers:
-    """`with timers("decode"): …` adds one step to a stage; from any number of threads."""
+    """`with timers("decode"): …` adds one step to a stage, whether it ends well or not; from any number of threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.seconds: dict[str, float] = {}
-        self.spans: dict[str, Counter[int]] = {}
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.spans: defaultdict[str, Counter[int]] = defaultdict(Counter)
 
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Time a block, whether it ends well or not."""
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            took = time.perf_counter() - begin
-            with self._lock:
-                self.seconds[stage] = self.seconds.get(stage, 0.0) + took
-                self.spans.setdefault(stage, Counter())[bucket(took)] += 1
+    def __call__(self, stage: str) -> "_Step":
+        """Time a block."""
+        return _Step(self, stage)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """One step that is over."""
+        with self._lock:
+            self.seconds[stage] += seconds
+            self.spans[stage][bucket(seconds)] += 1
 
     def rounded(self) -> dict[str, float]:
         """Seconds by stage with milliseconds' precision, for a commit."""
-        return {stage: round(value, 3) for stage, value in sorted(self.seconds.items())}
+        with self._lock:
+            return {stage: round(value, 3) for stage, value in sorted(self.seconds.items())}
+
+
+class _Step:
+    # A dozen of them for each photo: a generator's context manager takes several times as long as a class.
+    __slots__ = ("_begin", "_stage", "_timers")
+
+    def __init__(self, timers: Timers, stage: str):
+        self._timers, self._stage = timers, stage
+
+    def __enter__(self) -> None:
+        self._begin = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._timers.add(self._stage, time.perf_counter() - self._begin)

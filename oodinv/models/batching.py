@@ -12,7 +12,7 @@ from oodinv.models.inversion import Inversion
 
 def split_inversion(inversion: Inversion) -> list[Inversion]:
     """One inversion, a batch of one, for each crop. They are views: the whole batch lives as long as any of them."""
-    count = len(inversion.crop)
+    count = inversion.crop.shape[0]
     return [inversion] if count == 1 else [_item(inversion, index, count) for index in range(count)]
 
 

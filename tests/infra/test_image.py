@@ -196,7 +196,7 @@ def test_an_installed_package_has_all_its_files():
     missing = []
     for package in ("oodinv", "flows", "tasks"):
         for path in sorted((ROOT / package).rglob("*")):
-            if path.is_dir() or path.suffix in (".py", ".pyc"):
+            if path.is_dir() or path.suffix == ".py" or path.parent.name == "__pycache__":
                 continue
             name = path.relative_to(ROOT / package).as_posix()
             if not any(Path(name).match(pattern) for pattern in listed.get(package, [])):

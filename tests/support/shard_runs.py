@@ -20,8 +20,9 @@ from oodinv.ledger import missing_work, plan_inventory, publish_snapshot, read_s
 from oodinv.ledger.retry import open_repairs
 from oodinv.store import open_source, open_store
 
-BESIDE = frozenset({"fetch", "decode", "detect", "align", "compose", "encode", "put"})
-"""Stages of threads beside the model: they overlap it and each other, so their seconds add up to nothing."""
+BESIDE = frozenset({"fetch", "decode", "detect", "align", "compose", "encode", "put", "publish"})
+"""Stages of threads beside the model: they overlap it and each other, so their seconds add up to nothing. Faces are
+published there, edits are not."""
 
 
 class LooksOnce:
