@@ -98,7 +98,9 @@ def invert_faces(inverter: Inverter, crops: Sequence[FaceCrop]) -> list[Inverted
     The numbers of a batch depend in their last bits on its size. Where a photo's bytes must not depend on its
     neighbours, call this with one face.
     """
-    batch = inverter.invert(torch.from_numpy(np.stack([crop.pixels for crop in crops])))
+    # A copy gives the interpreter's lock away, and the model would wait for it behind every thread beside it.
+    pixels = crops[0].pixels[None] if len(crops) == 1 else np.stack([crop.pixels for crop in crops])
+    batch = inverter.invert(torch.from_numpy(pixels))
     return [
         InvertedFace(transform=crop.transform, inversion=inversion)
         for crop, inversion in zip(crops, split_inversion(batch), strict=True)
