@@ -153,8 +153,12 @@ class Behind:
                 raise self._failed
 
     def abandon(self) -> None:
-        """Begin nothing more, and wait for what is under way: it must not go on behind somebody's back."""
+        """Begin nothing more, and wait for what is under way: it must not go on behind somebody's back.
+
+        Who hands over work after that gets a RuntimeError.
+        """
         with self._changed:
+            self._failed = self._failed or RuntimeError("whoever asked for this has given up")
             pending = list(self._pending)
         _let_end(pending)
 

@@ -121,10 +121,9 @@ def edit_faces(
     Returns:
         A batch of one for each face, where the model computes: `fetch_edited` makes arrays of it.
     """
-    inversions = [face.inversion for face in faces]
-    if not edits:
-        return inversions
-    edited = split_inversion(inverter.edit(join_inversions(inversions), edits, composition))
+    edited = [face.inversion for face in faces]
+    if edits:
+        edited = split_inversion(inverter.edit(join_inversions(edited), edits, composition))
     # What only another edit would need does not wait with them.
     edited = [replace(one, guides={}, feature_maps={}, content={}) for one in edited]
     if inverter.device.type == "cuda":

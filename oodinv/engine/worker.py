@@ -31,7 +31,7 @@ class Hands:
     decoders: int
     """Processes."""
     finishers: int
-    """Threads that compose, encode and write."""
+    """Threads that compose, encode and write, and publish the faces."""
 
     @classmethod
     def for_device(cls, device: str) -> "Hands":

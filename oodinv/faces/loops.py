@@ -7,29 +7,52 @@ Numbers are those that the text of each loop says: coordinates in float64, pixel
 contracted, the same on every processor. Arguments are not checked here.
 """
 
+import hashlib
 from collections.abc import Callable
 from math import floor
+from types import FunctionType
 from typing import Any, no_type_check
 
 import numba
 import numpy as np
 
-_compiling = numba.njit(nogil=True, error_model="numpy")
-_keeping = numba.njit(nogil=True, error_model="numpy", cache=True)
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
-def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiled when it is first called, and kept for the next process where there is a place for that."""
-    try:
-        return _keeping(loop)
-    except RuntimeError:  # neither this folder nor the user's cache can be written
-        return _compiling(loop)
+class _Loop:
+    """A loop that is compiled for each kind of arguments when they first come."""
+
+    def __init__(self, loop: Callable[..., Any]):
+        assert isinstance(loop, FunctionType)
+        self._loop, self._versions = loop, dict[tuple[Any, ...], Callable[..., Any]]()
+
+    def __call__(self, *arguments: Any) -> None:
+        kinds = tuple(map(numba.typeof, arguments))
+        version = self._versions.get(kinds)
+        if version is None:  # two threads may both compile it: to the same
+            version = self._versions[kinds] = self._compiled(kinds)
+        version(*arguments)
+
+    def _compiled(self, kinds: tuple[Any, ...]) -> Callable[..., Any]:
+        """Kept for the next process, beside this file or in the user's cache, where that works."""
+        # Each version under its own name: of several under one, two processes that begin with different ones can write
+        # each other's code, and nobody would notice.
+        name = f"{self._loop.__name__}_{hashlib.sha256(str(kinds).encode()).hexdigest()[:16]}"
+        version = FunctionType(self._loop.__code__, self._loop.__globals__, name)
+        version.__qualname__ = name
+        try:
+            return numba.njit([kinds], cache=True, **OPTIONS)(version)
+        except Exception:  # no folder can be written, the disk is full, a file is damaged: none of it matters
+            return numba.njit([kinds], **OPTIONS)(version)
 
 
-# Plain numbers and arrays are all they know: what checks the types of arguments in tests cannot be compiled.
+# Plain numbers and arrays are all they know: what checks the types of arguments in tests cannot be compiled. Those that
+# others call are compiled, and kept, within them.
+
+_part = numba.njit(**OPTIONS)
 
 
-@_compiled
+@_part
 @no_type_check
 def _mirrored(index, size):
     """A pixel's index, mirrored about the picture's outer edges where it lies beyond them."""
@@ -39,7 +62,7 @@ def _mirrored(index, size):
     return np.uint64(min(index, 2 * size - 1 - index))
 
 
-@_compiled
+@_part
 @no_type_check
 def _around(at, size):
     """The two pixels whose centres a coordinate lies between, and how far it is on the way to the second."""
@@ -47,7 +70,7 @@ def _around(at, size):
     return _mirrored(first, size), _mirrored(first + 1, size), np.float32(at - 0.5 - first)
 
 
-@_compiled
+@_part
 @no_type_check
 def _between(top_left, top_right, bottom_left, bottom_right, across, down):
     """Bilinear. With shares of 0 it is exactly the first; among equal values it is exactly that value."""
@@ -56,7 +79,7 @@ def _between(top_left, top_right, bottom_left, bottom_right, across, down):
     return top + down * (bottom - top)
 
 
-@_compiled
+@_Loop
 @no_type_check
 def draw(picture, channels, matrix, points, out):
     """Sample a picture bilinearly at `points` x `points` places in each output pixel, and average them.
@@ -92,7 +115,7 @@ def draw(picture, channels, matrix, points, out):
                         )
 
 
-@_compiled
+@_Loop
 @no_type_check
 def move(picture, displacement, left, top, out):
     """Fetch every pixel of a part of a picture from a place aside, see `oodinv.faces.move.moved`.
@@ -122,7 +145,7 @@ def move(picture, displacement, left, top, out):
                 )
 
 
-@_compiled
+@_Loop
 @no_type_check
 def blend(base, layers, replace, to_layers, to_crop, crop_size, feather, left, top, out):
     """Compose a part of a photo, see `oodinv.faces.compose`; pixels that have no weight are left as they are in `out`.

@@ -45,7 +45,12 @@ def moved(
 
     Returns:
         Values in the picture's units.
+
+    Raises:
+        ValueError: The picture has no pixels.
     """
+    if not picture.size:
+        raise ValueError(f"expected a picture with pixels, got one of shape {picture.shape}")
     left, top = origin
     pixels = np.ascontiguousarray(picture, dtype=None if picture.dtype == np.uint8 else np.float32)
     out = np.empty((*displacement.shape[:2], picture.shape[2]), np.float32)

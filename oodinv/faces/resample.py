@@ -64,7 +64,12 @@ def resample(
 
     Returns:
         Values in the source's units, float32.
+
+    Raises:
+        ValueError: The source has no pixels.
     """
+    if not source.size:
+        raise ValueError(f"expected a picture with pixels, got one of shape {source.shape}")
     scale = scale_of(matrix)
     reduction = max(1, math.floor(scale))
     if reduction > 1:

@@ -186,3 +186,6 @@ def test_what_is_abandoned_has_ended(threads):
         behind.do(work, 0)
     behind.abandon()
     assert running == []
+    with pytest.raises(RuntimeError, match="given up"):
+        behind.do(work, 0)
+    assert running == []

@@ -77,6 +77,26 @@ def test_a_photo_that_vanishes_between_faces_and_edits_has_its_row(settings, pho
     assert face["status"] == "ok"
 
 
+def test_one_that_killed_who_edited_it_costs_no_second_pass_over_its_shard(settings, photos, monkeypatch):
+    """Its faces were committed by then; in quarantine it has others, and only the others of the shard are compared."""
+    run_shards(replace(settings, products=()))
+    poison, inverted = sample_id("portrait.jpg"), []
+    (faceless_job,) = plan_jobs(settings)
+    job = replace(faceless_job, missing=(settings.faces.name, *faceless_job.missing), quarantine=frozenset({poison}))
+    invert = Inverter.invert
+    monkeypatch.setattr(Inverter, "invert", lambda self, crops, **how: inverted.append(1) or invert(self, crops, **how))
+    worker = ShardWorker(settings)
+    vars(worker)["_detector"] = detector()
+    receipt = worker.run(job.with_care())
+    assert receipt.outcomes[settings.faces.name] == "lost" and len(inverted) == 4
+    assert rows_by_photo(settings, settings.faces)["portrait.jpg"][0]["status"] == "ok"
+    for product in settings.products:
+        rows = rows_by_photo(settings, product)
+        assert [row["status"] for row in rows["portrait.jpg"]] == ["quarantined"]
+        assert [row["status"] for row in rows["three.webp"]] == ["ok"] * 3
+    assert fsck(open_store(settings.target)).clean
+
+
 def test_a_photo_in_quarantine_is_not_touched(settings, photos):
     (photos / "portrait.jpg").write_bytes(b"never read")
     os.utime(photos / "portrait.jpg", ns=(0, 0))

@@ -4,18 +4,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from processes import wait_for
 from safetensors.numpy import load as load_arrays
 from shard_runs import BESIDE, detector, make_settings, plan_jobs, products, read_rows, rows_by_photo, run_shards
 
 from oodinv.engine import making
 from oodinv.engine.edit_stage import EditStage
+from oodinv.engine.group_model import GroupModel
 from oodinv.engine.previews import COLUMNS, TILE
 from oodinv.engine.receipt import join_receipts
 from oodinv.engine.settings import ShardJob
 from oodinv.engine.sheet import dataset_sheet
 from oodinv.engine.worker import ShardWorker
 from oodinv.imaging.decode import decode_photo
-from oodinv.ledger import fsck, run_differences, sample_id, sha256_hex
+from oodinv.ledger import fsck, list_commits, run_differences, sample_id, sha256_hex
 from oodinv.store import open_store
 
 FACES_IN = {"astronaut.png": 1, "portrait.jpg": 1, "table.jpg": 0, "three.webp": 3}
@@ -70,6 +72,28 @@ def test_the_receipts_count_samples_that_add_up(done):
     assert sum(r.objects for r in receipts) > 6 and sum(r.bytes for r in receipts) > 1000 and not receipts[0].requests
     stages = {"load", "fetch", "decode", "detect", "align", "invert", "edit", "compose", "encode", "put", "publish"}
     assert all(set(receipt.timers) == stages for receipt in receipts)
+
+
+@pytest.mark.parametrize("careful", [False, True])
+def test_faces_are_published_while_the_last_photo_is_edited_but_not_with_care(
+    small_photos, tiny_bundle, tmp_path, monkeypatch, careful
+):
+    settings, edit, seen = make_settings(small_photos, tmp_path / "out", tiny_bundle), GroupModel.edit, []
+
+    def commits():
+        return list(list_commits(open_store(settings.target), settings.faces.name))
+
+    def watched(self, group, *rest):
+        if group.photos[-1].sample.key == "three.webp":
+            if not careful:
+                wait_for(commits, seconds=60)
+            seen.append(len(commits()))
+        return edit(self, group, *rest)
+
+    monkeypatch.setattr(GroupModel, "edit", watched)
+    run_shards(settings, order=lambda jobs: [job.with_care() if careful else job for job in jobs])
+    assert seen == [0 if careful else 1]
+    assert fsck(open_store(settings.target)).clean
 
 
 def test_an_ok_row_says_what_lies_there(done):

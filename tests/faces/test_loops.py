@@ -1,5 +1,6 @@
 """The compiled loops say the same as the same sums over whole arrays."""
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oodinv.faces import compose_face, loops
+from oodinv.faces.move import moved
 from oodinv.faces.resample import apply_affine, invert_affine, resample
 
 SIZE = 32
@@ -108,15 +110,38 @@ def test_a_face_smaller_than_its_crop_leaves_no_false_pattern(residual):
     assert np.abs(out.astype(int) - 127).max() < 30  # one point for each pixel would leave 128
 
 
-def test_loops_are_compiled_where_nothing_can_be_kept(monkeypatch):
-    def refused(loop):
-        raise RuntimeError("cannot cache function: no locator available")
+@pytest.mark.parametrize("error", [RuntimeError("cannot cache function: no locator available"), OSError(28, "full")])
+def test_loops_are_compiled_where_nothing_can_be_kept(monkeypatch, error):
+    compiling = numba.njit
 
-    monkeypatch.setattr(loops, "_keeping", refused)
-    assert loops._compiled(lambda x: x + 1)(1) == 2
+    def refuses(*kinds, cache=False, **options):
+        if cache:
+            raise error
+        return compiling(*kinds, **options)
+
+    monkeypatch.setattr(loops.numba, "njit", refuses)
+    out = np.zeros((1, 1, 1), np.float32)
+    loops._Loop(loops.draw._loop)(np.full((1, 1, 1), 7, np.uint8), (0,), np.eye(2, 3), 1, out)
+    assert out.item() == 7
+
+
+def test_each_version_of_a_loop_is_kept_under_its_own_name():
+    out = np.zeros((2, 2, 1), np.float32)
+    for dtype in (np.uint8, np.float32):
+        loops.draw(np.ones((2, 2, 1), dtype), (0,), np.eye(2, 3), 1, out)
+    versions = list(loops.draw._versions.values())
+    assert len(versions) >= 2
+    assert len({version.py_func.__qualname__ for version in versions}) == len(versions)
+    assert all(len(version.signatures) == 1 for version in versions)
 
 
 def test_loops_run_without_the_interpreter_s_lock_and_add_nothing_up_in_another_order():
-    for loop in (loops.draw, loops.move, loops.blend):
-        assert loop.targetoptions["nogil"]
-        assert not loop.targetoptions.get("fastmath")
+    assert loops.OPTIONS == {"nogil": True, "error_model": "numpy"}  # and no fastmath
+    assert all(part.targetoptions.get("nogil") for part in (loops._mirrored, loops._around, loops._between))
+
+
+def test_a_picture_without_pixels_is_refused():
+    with pytest.raises(ValueError, match="with pixels"):
+        resample(np.zeros((0, 4, 3), np.uint8), np.eye(2, 3), 2, 2)
+    with pytest.raises(ValueError, match="with pixels"):
+        moved(np.zeros((4, 0, 3), np.uint8), np.zeros((1, 1, 2)))
