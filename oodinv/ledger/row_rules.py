@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oodinv.ledger.column_proofs import is_proven
 from oodinv.ledger.identity import SCHEMA_VERSION
 from oodinv.ledger.schema import MAX_MESSAGE, ROW_SCHEMA, STATUSES
 
@@ -15,37 +16,64 @@ NUM_POINTS = {"5": 5, "68": 68}
 
 _FACE_COLUMNS = "photo_width photo_height detector det_score bbox landmarks landmark_scheme crop_transform".split()
 _OUTPUT_COLUMNS = "out_key out_width out_height out_format out_bytes out_sha256 bundle_sha256 setting".split()
+_IDENTITY = ("sample_id", "face_index")
+"""Columns that no two rows share."""
 
 
 def column_problems(table: pa.Table) -> Iterator[str]:
-    """Values that their own column does not allow, and repeated (sample_id, face_index)."""
+    """Values that their own column does not allow, and repeated (sample_id, face_index).
+
+    pandera is asked only about what `is_proven` leaves open, which in a good part is nothing.
+    """
+    checks = _checks()
+    names = {field.name for field in ROW_SCHEMA if not _is_right(table[field.name], field, checks.get(field.name))}
+    if len(set(zip(*(table[name].to_pylist() for name in _IDENTITY), strict=True))) < table.num_rows:
+        names |= set(_IDENTITY)
+    if names:
+        yield from _failures(table.select([name for name in ROW_SCHEMA.names if name in names]))
+
+
+def _is_right(column: pa.ChunkedArray, field: pa.Field, check: Any) -> bool:
+    if column.null_count and not field.nullable:
+        return False
+    return check is None or is_proven(column, check)
+
+
+def _failures(columns: pa.Table) -> Iterator[str]:
     from pandera.config import ValidationDepth, config_context
     from pandera.errors import SchemaErrors
 
     # pandera can be switched off by an environment variable: not here, where it guards the dataset.
     with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
         try:
-            # What is null all over is right where it may be null at all; a faces product leaves half of the columns so.
-            names = tuple(f.name for f in ROW_SCHEMA if not f.nullable or table[f.name].null_count < table.num_rows)
-            _column_checks(names).validate(table.select(names), lazy=True)
+            _schema(columns.column_names).validate(columns, lazy=True)
         except SchemaErrors as error:
             for case in error.failure_cases.to_pylist():
                 yield f"{case['column'] or 'rows'}: {case['check']} fails for {str(case['failure_case'])[:120]}"
 
 
-@cache
-def _column_checks(names: tuple[str, ...]) -> Any:
+def _schema(names: list[str]) -> Any:
     """Checks of these columns' values.
 
     Names, order and types are settled before, by comparison with ROW_SCHEMA: pandera knows no type for lists of fixed
     length, and asking it again for the others would double the time.
     """
-    from pandera.pyarrow import Check, Column, DataFrameSchema
+    from pandera.pyarrow import Column, DataFrameSchema
+
+    checks = _checks()
+    columns = {name: Column(None, checks.get(name), nullable=ROW_SCHEMA.field(name).nullable) for name in names}
+    return DataFrameSchema(columns, unique=list(_IDENTITY) if set(_IDENTITY) <= set(names) else None)
+
+
+@cache
+def _checks() -> dict[str, Any]:
+    """What each column's values must be, where that is more than their type."""
+    from pandera.pyarrow import Check
 
     sha256 = Check.str_matches(r"^[0-9a-f]{64}$")
     positive, share = Check.gt(0), Check.in_range(0, 1)
     slug = Check.str_matches(r"^[a-z0-9][a-z0-9._-]*$")
-    checks = {
+    return {
         "schema_version": Check.eq(SCHEMA_VERSION),
         "product": Check.str_matches(r"^[a-z0-9][a-z0-9._-]*-[0-9a-f]{8}$"),
         "edit": slug,
@@ -80,13 +108,6 @@ def _column_checks(names: tuple[str, ...]) -> Any:
         "setting": Check.isin(("paper", "improved")),
         "model_ms": Check.in_range(0, 1e12),  # finite
     }
-    assert checks.keys() <= set(ROW_SCHEMA.names)
-    columns = {
-        field.name: Column(None, checks.get(field.name), nullable=field.nullable)
-        for field in ROW_SCHEMA
-        if field.name in names and (field.name in checks or not field.nullable)
-    }
-    return DataFrameSchema(columns, unique=["sample_id", "face_index"])
 
 
 def row_problems(table: pa.Table) -> Iterator[str]:

@@ -5,7 +5,16 @@ import pyarrow as pa
 import pytest
 from tiny_run import FACE, now
 
-from oodinv.ledger import ROW_SCHEMA, LedgerError, PartInvalid, make_row, rows_to_table, sample_id, validate_part
+from oodinv.ledger import (
+    ROW_SCHEMA,
+    LedgerError,
+    PartInvalid,
+    make_row,
+    row_rules,
+    rows_to_table,
+    sample_id,
+    validate_part,
+)
 from oodinv.ledger.inventory import Sample, Shard
 from oodinv.ledger.parquet import from_parquet, to_parquet
 
@@ -71,6 +80,15 @@ def test_good_rows_pass_and_come_out_in_order():
 
 def test_good_rows_of_an_edit_pass():
     assert check(rows(**OUTPUT)).num_rows == 4
+
+
+def test_pandera_is_asked_about_nothing_that_is_right(monkeypatch):
+    asked = []
+    monkeypatch.setattr(row_rules, "_failures", lambda columns: asked.append(columns.column_names) or [])
+    check(rows(**OUTPUT))
+    assert asked == []
+    check(rows(ood_area=2.0, out_bytes=0))
+    assert asked == [["ood_area", "out_bytes"]]
 
 
 PLANTED = [
